@@ -1,0 +1,36 @@
+"""Heart-rate-variability features, twice: NeuroKit2 defines them, ``vectorised`` equals it."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from diastole.edge.chunks import Floats, Ints
+from diastole.edge.schema import Feature
+
+
+class Engine(Protocol):
+    """Features of many windows at once."""
+
+    name: str
+    version: str
+    """What computed the numbers, for the provenance (``neurokit2 0.2.13``)."""
+
+    def compute(
+        self,
+        spec: Sequence[Feature],
+        rr_ms: Floats,
+        end_ns: Ints,
+        low: Ints,
+        high: Ints,
+        covered_ns: Ints,
+    ) -> Floats:
+        """Return (N, len(spec)): NaN where the schema says that a value does not exist.
+
+        ``rr_ms`` and ``end_ns`` are the accepted intervals and their ends, in time order; window
+        ``w`` holds those from ``low[w]`` to before ``high[w]`` and is covered for
+        ``covered_ns[w]``. Two intervals are successive where the later begins, to 10 ms, where the
+        earlier ended.
+        """
+        ...
+
+
+ENGINES: Final = ("vectorised", "neurokit")

@@ -1,0 +1,1 @@
+"""Raw signals to beats, quality and motion."""
