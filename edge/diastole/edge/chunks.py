@@ -34,29 +34,35 @@ BREAK_REASONS: Final = tuple(BreakReason)
 VERDICTS: Final = tuple(Verdict)
 UNKNOWN: Final = -1  # of a flag (contact, moving) that the device does not give
 
-BEAT: Final = np.dtype([
-    ("time_ns", "i8"),
-    ("device", "u2"),
-    ("kind", "u1"),
-    ("rr_ms", "f8"),  # finite; 0 where the source gave no number
-    ("error_ms", "f8"),  # NaN: not given
-    ("contact", "i1"),
-    ("moving", "i1"),
-    ("quality", "f8"),  # NaN: not given
-])
-HEART_RATE: Final = np.dtype([
-    ("time_ns", "i8"),
-    ("device", "u2"),
-    ("kind", "u1"),
-    ("hr_bpm", "f8"),  # NaN: the track says nothing here
-    ("contact", "i1"),
-])
-MOTION: Final = np.dtype([
-    ("time_ns", "i8"),  # END of the second
-    ("device", "u2"),
-    ("activity_mg", "f8"),
-    ("cadence_per_min", "f8"),  # NaN: not given
-])
+BEAT: Final = np.dtype(
+    [
+        ("time_ns", "i8"),
+        ("device", "u2"),
+        ("kind", "u1"),
+        ("rr_ms", "f8"),  # finite; 0 where the source gave no number
+        ("error_ms", "f8"),  # NaN: not given
+        ("contact", "i1"),
+        ("moving", "i1"),
+        ("quality", "f8"),  # NaN: not given
+    ]
+)
+HEART_RATE: Final = np.dtype(
+    [
+        ("time_ns", "i8"),
+        ("device", "u2"),
+        ("kind", "u1"),
+        ("hr_bpm", "f8"),  # NaN: the track says nothing here
+        ("contact", "i1"),
+    ]
+)
+MOTION: Final = np.dtype(
+    [
+        ("time_ns", "i8"),  # END of the second
+        ("device", "u2"),
+        ("activity_mg", "f8"),
+        ("cadence_per_min", "f8"),  # NaN: not given
+    ]
+)
 BREAK: Final = np.dtype([("time_ns", "i8"), ("device", "u2"), ("reason", "u1")])
 
 
@@ -80,9 +86,9 @@ class SampleRun:
 
     def times_ns(self) -> Ints:
         """Time of each sample."""
-        return self.start_ns + sample_offsets_ns(
-            np.arange(self.index, self.index + len(self.values)), self.rate_hz
-        )
+        index = np.arange(self.index, self.index + len(self.values))
+        times: Ints = self.start_ns + sample_offsets_ns(index, self.rate_hz)
+        return times
 
     def time_of(self, index: int) -> int:
         """Time of the sample that the whole run counts as ``index``."""
@@ -98,16 +104,19 @@ class SampleRun:
 
     def follows(self, other: "SampleRun") -> bool:
         """Whether this piece goes on where ``other`` ends."""
-        return (
-            (self.device, self.kind, self.unit, self.rate_hz, self.start_ns)
-            == (other.device, other.kind, other.unit, other.rate_hz, other.start_ns)
-            and self.index == other.index + len(other.values)
-        )
+        return (self.device, self.kind, self.unit, self.rate_hz, self.start_ns) == (
+            other.device,
+            other.kind,
+            other.unit,
+            other.rate_hz,
+            other.start_ns,
+        ) and self.index == other.index + len(other.values)
 
 
 def sample_offsets_ns(index: Ints, rate_hz: float) -> Ints:
     """Nanoseconds from a run's first sample to the samples numbered ``index``."""
-    return np.rint(index * (1e9 / rate_hz)).astype(np.int64)
+    offsets: Ints = np.rint(index * (1e9 / rate_hz)).astype(np.int64)
+    return offsets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,12 +157,16 @@ class Chunk:
         runs = [run.cut(time_ns) for run in self.samples]
         return (
             Chunk(
-                min(time_ns, self.until_ns), self.devices, **before,
+                min(time_ns, self.until_ns),
+                self.devices,
+                **before,
                 samples=tuple(a for a, _ in runs if len(a.values)),
                 marks=tuple(m for m in self.marks if m.time_ns < time_ns),
             ),
             Chunk(
-                self.until_ns, self.devices, **after,
+                self.until_ns,
+                self.devices,
+                **after,
                 samples=tuple(b for _, b in runs if len(b.values)),
                 marks=tuple(m for m in self.marks if m.time_ns >= time_ns),
             ),
@@ -161,7 +174,9 @@ class Chunk:
 
     def last_ns(self) -> int | None:
         """Time of the newest record, None where there is none."""
-        times = [int(getattr(self, name)["time_ns"][-1]) for name in COLUMNS if len(getattr(self, name))]
+        times = [
+            int(getattr(self, name)["time_ns"][-1]) for name in COLUMNS if len(getattr(self, name))
+        ]
         times += [run.time_of(run.index + len(run.values) - 1) for run in self.samples]
         times += [mark.time_ns for mark in self.marks]
         return max(times, default=None)
@@ -191,7 +206,9 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
         for run in chunk.samples
     )
     return Chunk(
-        max(chunk.until_ns for chunk in chunks), names, **columns,
+        max(chunk.until_ns for chunk in chunks),
+        names,
+        **columns,
         samples=join_runs(runs),
         marks=tuple(sorted((m for chunk in chunks for m in chunk.marks), key=lambda m: m.time_ns)),
     )
@@ -208,7 +225,8 @@ def join_runs(runs: Iterable[SampleRun]) -> tuple[SampleRun, ...]:
         else:
             joined.append([run])
     return tuple(
-        pieces[0] if len(pieces) == 1
+        pieces[0]
+        if len(pieces) == 1
         else replace(pieces[0], values=np.concatenate([piece.values for piece in pieces]))
         for pieces in joined
     )
@@ -228,7 +246,9 @@ def rows_of(dtype: np.dtype[np.void], n: int, **columns: object) -> Rows:
     rows = np.zeros(n, dtype)
     for name in dtype.names or ():
         kind = dtype[name].kind
-        unknown: float = np.nan if kind == "f" else UNKNOWN if kind == "i" and name != "time_ns" else 0
+        unknown: float = (
+            np.nan if kind == "f" else UNKNOWN if kind == "i" and name != "time_ns" else 0
+        )
         rows[name] = columns.pop(name, unknown)
     if columns:
         text = f"no such columns: {', '.join(columns)}"
@@ -238,4 +258,5 @@ def rows_of(dtype: np.dtype[np.void], n: int, **columns: object) -> Rows:
 
 def rr_ns(rr_ms: Floats) -> Ints:
     """Intervals in whole nanoseconds: what meets a threshold is summed in integers."""
-    return np.rint(np.clip(rr_ms, -1e9, 1e9) * 1e6).astype(np.int64)
+    whole: Ints = np.rint(np.clip(rr_ms, -1e9, 1e9) * 1e6).astype(np.int64)
+    return whole
