@@ -7,7 +7,8 @@ chunk before.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -95,7 +96,7 @@ class SampleRun:
         return self.start_ns + int(sample_offsets_ns(np.array([index]), self.rate_hz)[0])
 
     def cut(self, time_ns: int) -> tuple["SampleRun", "SampleRun"]:
-        """The samples before ``time_ns``, and those from it on."""
+        """Return the samples before ``time_ns``, and those from it on."""
         k = int(np.searchsorted(self.times_ns(), time_ns, "left"))
         return (
             replace(self, values=self.values[:k]),
@@ -125,10 +126,10 @@ class Chunk:
 
     until_ns: int
     devices: tuple[str, ...] = ()
-    beats: Rows = np.empty(0, BEAT)
-    heart_rates: Rows = np.empty(0, HEART_RATE)
-    motions: Rows = np.empty(0, MOTION)
-    breaks: Rows = np.empty(0, BREAK)
+    beats: Rows = field(default_factory=partial(np.empty, 0, BEAT))
+    heart_rates: Rows = field(default_factory=partial(np.empty, 0, HEART_RATE))
+    motions: Rows = field(default_factory=partial(np.empty, 0, MOTION))
+    breaks: Rows = field(default_factory=partial(np.empty, 0, BREAK))
     samples: tuple[SampleRun, ...] = ()
     marks: tuple[Mark, ...] = ()
 
@@ -147,7 +148,7 @@ class Chunk:
                 raise ValueError(text)
 
     def split(self, time_ns: int) -> tuple["Chunk", "Chunk"]:
-        """The records before ``time_ns`` and those from it on; joined again they are this chunk."""
+        """Return the records before ``time_ns`` and those from it on; joined they are this chunk."""
         before: dict[str, Rows] = {}
         after: dict[str, Rows] = {}
         for name in COLUMNS:
@@ -215,7 +216,7 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
 
 
 def join_runs(runs: Iterable[SampleRun]) -> tuple[SampleRun, ...]:
-    """The runs, with pieces that follow one another made one."""
+    """Return the runs, with pieces that follow one another made one."""
     joined: list[list[SampleRun]] = []
     for run in runs:
         for pieces in joined:

@@ -33,7 +33,7 @@ class Format(Protocol):
     name: str
 
     def recognises(self, path: Path) -> bool:
-        """Whether the content of this file or folder looks like the format; never raises BadFile."""
+        """Whether the content of this file or folder looks like the format; raises nothing."""
         ...
 
     def open(self, path: Path) -> Recording:
