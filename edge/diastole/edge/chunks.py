@@ -8,7 +8,6 @@ chunk before.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -126,10 +125,10 @@ class Chunk:
 
     until_ns: int
     devices: tuple[str, ...] = ()
-    beats: Rows = field(default_factory=partial(np.empty, 0, BEAT))
-    heart_rates: Rows = field(default_factory=partial(np.empty, 0, HEART_RATE))
-    motions: Rows = field(default_factory=partial(np.empty, 0, MOTION))
-    breaks: Rows = field(default_factory=partial(np.empty, 0, BREAK))
+    beats: Rows = field(default_factory=lambda: rows_of(BEAT, 0))
+    heart_rates: Rows = field(default_factory=lambda: rows_of(HEART_RATE, 0))
+    motions: Rows = field(default_factory=lambda: rows_of(MOTION, 0))
+    breaks: Rows = field(default_factory=lambda: rows_of(BREAK, 0))
     samples: tuple[SampleRun, ...] = ()
     marks: tuple[Mark, ...] = ()
 
@@ -148,7 +147,7 @@ class Chunk:
                 raise ValueError(text)
 
     def split(self, time_ns: int) -> tuple["Chunk", "Chunk"]:
-        """Return the records before ``time_ns`` and those from it on; joined they are this chunk."""
+        """Return the records before ``time_ns`` and those from it on, whose join is this one."""
         before: dict[str, Rows] = {}
         after: dict[str, Rows] = {}
         for name in COLUMNS:
