@@ -8,6 +8,7 @@ from itertools import chain
 import pytest
 
 from diastole.edge import __version__
+from diastole.edge.records import Reason
 from tests.conftest import ROOT
 from tests.house.tree import ROOMS, files
 
@@ -79,3 +80,8 @@ def test_a_door_plate_names_what_is_there_and_no_more(room: str) -> None:
     inside = f"{room}/diastole/{room}/"
     there = {path.removeprefix(inside).split("/")[0] for path in files(inside)}
     assert named == there - {"__init__.py", "py.typed"}
+
+
+def test_the_front_page_explains_every_reason() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
