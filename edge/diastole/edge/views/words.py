@@ -1,0 +1,79 @@
+"""The words and colours of every view: they describe the body, not the mind.
+
+Colours are those of Okabe and Ito (told apart also by the colour-blind), never red and green, and
+each is doubled by a word, a place or a shape.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from diastole.edge.records import Decision, Reason, Verdict
+
+Columns = Mapping[str, NDArray[Any]]
+
+NOT_A_DIAGNOSIS: Final = (
+    "An estimate from heart beats, not a diagnosis; not a medical device. "
+    "How the wearer feels counts more."
+)
+
+DECISION_WORDS: Final = {
+    Decision.CALM: "calm",
+    Decision.UNDECIDED: "undecided",
+    Decision.STRESS: "stress-like",
+}
+REASON_WORDS: Final = {
+    Reason.ASLEEP: "asleep",
+    Reason.EXERTION: "body at work or recovering",
+    Reason.POOR_SIGNAL: "beats doubled",
+    Reason.TOO_FEW_BEATS: "too few usable beats",
+    Reason.CALIBRATING: "learning the normal",
+    Reason.NO_MODEL: "no model",
+    Reason.MODEL_REFUSED: "model does not fit",
+    Reason.UNLIKE_TRAINING: "unlike what the model knows",
+    Reason.UNCERTAIN: "between calm and stress-like",
+}
+SOURCE_WORDS: Final = {
+    "rr": "beat intervals of an ECG",
+    "ppi": "pulse intervals by the device",
+    "ppg": "pulse peaks found in the raw signal",
+    "spectral": "heart rate from the raw signal's rhythm",
+    "device": "heart rate averaged by the device",
+    "none": "no heart signal",
+}
+VERDICT_WORDS: Final = {
+    Verdict.NO_CONTACT: "no skin contact",
+    Verdict.MOVING: "spoilt by movement",
+    Verdict.IMPRECISE: "imprecise",
+    Verdict.LOW_QUALITY: "unclear pulse",
+    Verdict.OUT_OF_RANGE: "out of range",
+    Verdict.ARTEFACT: "off its neighbours",
+    Verdict.BESIDE_ARTEFACT: "beside such a beat",
+}
+
+BLUE: Final = "#0072B2"
+SKY: Final = "#56B4E9"
+ORANGE: Final = "#E69F00"
+GREY: Final = "#8A8A8A"
+PURPLE: Final = "#CC79A7"
+VERMILLION: Final = "#D55E00"
+INK: Final = "#1A1A1A"
+DECISION_COLOURS: Final = {
+    Decision.CALM: SKY,
+    Decision.UNDECIDED: GREY,
+    Decision.STRESS: ORANGE,
+}
+
+
+def said(decision: str, reason: str) -> str:
+    """Return what a reading says, in words."""
+    if decision == Decision.UNDECIDED and reason:
+        return f"undecided: {REASON_WORDS[Reason(reason)]}"
+    return DECISION_WORDS[Decision(decision)]
+
+
+def clock(t_s: float) -> str:
+    """Return seconds from the start as h:mm:ss."""
+    minutes, seconds = divmod(round(t_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
