@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diastole.edge.chunks import BEAT_KINDS, HEART_RATE_KINDS, Bools, Floats, Ints, Rows
 from diastole.edge.records import Decision, Grade, NormalStatus, Reason
@@ -79,9 +80,9 @@ class Readings:
     observations: Observations
     p_stress: Floats
     """Probability of stress at a prevalence of one half; NaN where none was computed."""
-    decision: Rows
+    decision: NDArray[np.uint8]
     """Places in DECISIONS."""
-    reason: Rows
+    reason: NDArray[np.uint8]
     """Places in REASONS, NO_REASON where decided."""
     able: Bools
     """Decided, and an episode may begin here."""

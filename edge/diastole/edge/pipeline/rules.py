@@ -1,0 +1,66 @@
+"""How the stages decide: every number in one place, each with its reason."""
+
+import msgspec
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of observe and judge; they are stored with the state."""
+
+    # choice of beats
+    min_coverage: float = 0.30
+    """Share of a window that a source must cover to be chosen; below, too few beats."""
+    max_coverage: float = 1.02
+    """More beat time than wall time: beats are doubled."""
+
+    # movement
+    moving_mg: float = 35.0
+    """Activity over this is movement, under it the wearer is still."""
+    strenuous_mg: float = 55.0
+    """Activity over this is sustained movement at once."""
+    moving_span_s: int = 120
+    """Moving in over half of this span is sustained movement."""
+    rhythm_per_min: float = 40.0
+    """A cadence from here on, for over half of a window, is exertion by itself."""
+    asleep_mg: float = 8.0
+    """A mean activity under this, over ``asleep_min``, is sleep."""
+    awake_mg: float = 18.0
+    """The mean that ends it: with one threshold sleep flickers 1 to 16 times a night."""
+    asleep_min: int = 30
+
+    # exertion
+    exertion_hr: float = 1.10
+    """Sustained movement counts as exertion where the heart rate is over this times the normal."""
+    tail_hr: float = 1.15
+    """Recovery lasts until the heart rate is under this times the normal, ..."""
+    tail_min: float = 10.0
+    """... at most so long."""
+    level_without_motion: float = 1.40
+    """Without acceleration: a heart rate over this times the normal is exertion, ..."""
+    rise_without_motion: float = 1.20
+    """... and so is one that rose by this factor within two minutes."""
+
+    # the wearer's normal
+    normal_need: int = 12
+    """Quiet observations, a minute of them, until a normal is given."""
+    normal_share: float = 0.60
+    """The normal is that of this share of the quiet ones, those with the lowest heart rate."""
+    hr_spread_floor: float = 0.05
+    """ln: a calmer minute's spread would make every stir an alarm."""
+    rmssd_spread_floor: float = 0.15
+    normal_gap_h: float = 2.0
+    """A session, and its normal, ends after so long without records."""
+    normal_without_motion_h: float = 18.0
+    """Without acceleration sleep is not seen; the normal then ends after so long."""
+
+    # the own last minutes
+    hour_min: int = 60
+    hour_need: int = 36
+    """Hops of the own last hour that the rise over its mean needs: three minutes."""
+    context_s: int = 180
+
+    # judge
+    uncertain_low: float = 0.45
+    uncertain_high: float = 0.55
+    """A probability between these decides nothing."""
+    still_min: float = 5.0
+    """An episode may begin only after so many still minutes."""
