@@ -20,6 +20,8 @@ LONG_HOP_S: Final = 30
 
 MAX_HOLE_S: Final = 3.0
 """A spectrum is not taken across a longer hole between beats."""
+MIN_STEP_MS: Final = 290.0
+"""Nor across beats that end nearer than this, which are doubled (no interval is under 300 ms)."""
 FLAT_MS: Final = 0.5
 """A spectrum of intervals that differ by less has no meaning (a BLE step is 0.977 ms)."""
 DUST_MS: Final = 1e-6

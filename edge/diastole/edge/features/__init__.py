@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from diastole.edge.chunks import Floats, Ints
+from diastole.edge.errors import InputError
 from diastole.edge.schema import Feature
 
 
@@ -25,8 +26,8 @@ class Engine(Protocol):
     ) -> Floats:
         """Return (N, len(spec)): NaN where the schema says that a value does not exist.
 
-        ``rr_ms`` and ``end_ns`` are the accepted intervals and their ends, in time order; window
-        ``w`` holds those from ``low[w]`` to before ``high[w]`` and is covered for
+        ``rr_ms`` (300 to 2000) and ``end_ns`` are the accepted intervals and their ends, in time
+        order; window ``w`` holds those from ``low[w]`` to before ``high[w]`` and is covered for
         ``covered_ns[w]``. Two intervals are successive where the later begins, to 10 ms, where the
         earlier ended.
         """
@@ -34,3 +35,17 @@ class Engine(Protocol):
 
 
 ENGINES: Final = ("vectorised", "neurokit")
+
+
+def engine(name: str) -> Engine:
+    """Return the engine of that name; raise InputError, or MissingExtra without NeuroKit2."""
+    if name == "vectorised":
+        from diastole.edge.features.vectorised import Vectorised
+
+        return Vectorised()
+    if name == "neurokit":
+        from diastole.edge.features.neurokit import NeuroKit
+
+        return NeuroKit()
+    what = f"no engine is called {name!r}"
+    raise InputError(what, f"use one of {', '.join(ENGINES)}")
