@@ -5,6 +5,7 @@ pipeline they travel as columns (:mod:`diastole.edge.chunks`). Times are ``time_
 nanoseconds since the epoch, negative before 1970; counted from 0 where a recording has no date.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -141,7 +142,7 @@ class Samples(Record, frozen=True, tag="samples"):
     kind: SampleKind
     unit: str
     rate_hz: float
-    values: list[float] | list[tuple[float, float, float]]
+    values: Sequence[float | tuple[float, float, float]]
     index: int = 0
 
 

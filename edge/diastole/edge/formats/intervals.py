@@ -1,0 +1,104 @@
+"""Bare beat intervals: their unit, whether they are intervals at all, and where they end."""
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+
+from diastole.edge.chunks import (
+    BEAT,
+    BEAT_KINDS,
+    Bools,
+    Floats,
+    Ints,
+    Rows,
+    by_time,
+    rows_of,
+    rr_ns,
+)
+from diastole.edge.records import SECOND_NS, BeatKind
+
+HOUR_MS: Final = 3_600_000.0
+RANGE_MS: Final = (300.0, 2000.0)
+SHARE: Final = 0.9
+"""So much of a series must lie in the range of heartbeats."""
+FEW: Final = 5
+"""So many bad rows do not make a short series a waveform."""
+LONGEST_RUN: Final = 5.0
+"""Mean run of rises or falls: heartbeats 1.5-2.8, a sampled waveform some 20."""
+LATEST_S: Final = 4e9
+"""A time beyond this is no time in seconds."""
+
+
+def in_ms(values: Floats) -> Floats:
+    """Return intervals in ms: a median of up to 10 says that they are in seconds."""
+    known = values[np.isfinite(values) & (values > 0)]
+    scale = 1000.0 if len(known) and np.median(known) <= 10 else 1.0
+    # one decimal more than the source had is dust of the scaling
+    return np.round(values * 1000.0, 6) if scale == 1000.0 else values
+
+
+def like_heartbeats(rr_ms: Floats) -> bool:
+    """Whether the numbers lie where intervals lie, and rise and fall as they do."""
+    within = (rr_ms >= RANGE_MS[0]) & (rr_ms <= RANGE_MS[1])
+    inside = int(within.sum())
+    outside = len(rr_ms) - inside
+    if inside == 0 or (inside < SHARE * len(rr_ms) and (inside < 3 or outside > FEW)):
+        return False
+    return _mean_run(rr_ms[within]) <= LONGEST_RUN
+
+
+def _mean_run(values: Floats) -> float:
+    """Mean number of successive differences of one sign; 0 where there are too few to tell."""
+    signs = np.sign(np.diff(values))
+    signs = signs[signs != 0]
+    if len(signs) < 20:
+        return 0.0
+    return len(signs) / (1 + np.count_nonzero(np.diff(signs)))
+
+
+def usable(rr_ms: Floats) -> Bools:
+    """Whether an interval has a length: a number over 0, and at most an hour."""
+    with np.errstate(invalid="ignore"):
+        known: Bools = (rr_ms > 0) & (rr_ms <= HOUR_MS)
+    return known
+
+
+def ends_ns(rr_ms: Floats) -> Ints:
+    """Return the ends of intervals that follow one another, the first of which begins at 0.
+
+    A row without a usable length is of unknown length: the clock goes on by 1 s, and the
+    intervals on either side of it do not touch.
+    """
+    steps = np.where(usable(rr_ms), rr_ns(np.where(usable(rr_ms), rr_ms, 0.0)), SECOND_NS)
+    ends: Ints = np.cumsum(steps)
+    return ends
+
+
+def beats_at(
+    time_ns: Ints, rr_ms: Floats, kind: BeatKind, notes: Counter[str], device: int = 0
+) -> Rows:
+    """Rows of beats in time order; what is odd about them is counted in ``notes``.
+
+    A number that is not finite becomes 0, which no verdict accepts.
+    """
+    finite = np.isfinite(rr_ms)
+    note(notes, "beat interval that is no number, zero or negative", ~finite | (rr_ms <= 0))
+    note(notes, "beat interval over 2 s", finite & (rr_ms > RANGE_MS[1]))
+    note(notes, "row earlier than the row before it, sorted", np.diff(time_ns) < 0)
+    rows = rows_of(
+        BEAT,
+        len(rr_ms),
+        time_ns=time_ns,
+        device=device,
+        kind=BEAT_KINDS.index(kind),
+        rr_ms=np.where(finite, rr_ms, 0.0),
+    )
+    return by_time(rows)
+
+
+def note(notes: Counter[str], sentence: str, where: Bools | int) -> None:
+    """Count a defect that was survived, where there is any."""
+    count = int(np.sum(where))
+    if count:
+        notes[sentence] += count
