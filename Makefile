@@ -49,7 +49,7 @@ clean: ## remove the environment, caches and what the demo wrote
 
 # Installed again only when what is asked for has changed.
 $(VENV)/ready-%: pyproject.toml configs/constraints.txt | $(BIN)/python
-	@echo "Installing diastole[$*] into $(VENV), once; this fetches some hundred megabytes."
+	@echo "Installing diastole[$*] into $(VENV), once: a minute or two, and 0.8 GB of disk."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint configs/constraints.txt --editable '.[$*]'
 	@touch $@
