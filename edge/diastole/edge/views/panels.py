@@ -1,15 +1,27 @@
 """The panels of a session's picture; each draws into axes that it is given."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diastole.edge.chunks import Bools, Floats
 from diastole.edge.records import BeatKind, Decision, Grade, Reason, Verdict
 from diastole.edge.schema import HOP_S
+from diastole.edge.views.strokes import (
+    GAP_S,
+    LONG_S,
+    Scale,
+    Spans,
+    band,
+    bars,
+    legend,
+    line,
+    nothing,
+    runs,
+    trend,
+    widths,
+)
 from diastole.edge.views.words import (
     BLUE,
     DECISION_COLOURS,
@@ -24,20 +36,14 @@ from diastole.edge.views.words import (
     VERDICT_WORDS,
     VERMILLION,
     Columns,
+    percent,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GAP_S: Final = 15
-"""No line is drawn across a longer hole."""
-
 Segments = Sequence[tuple[float, float, str, str]]
 """Start and end in seconds, label, and what the study called it."""
-Scale = Callable[[Any], Floats]
-"""Seconds from the start to the time axis."""
-Spans = NDArray[np.float64]
-"""(n, 2): starts and ends in seconds."""
 Panel = tuple[float, Callable[["Axes"], None]]
 """Height in inches, and what draws it."""
 
@@ -60,8 +66,6 @@ _LABEL_COLOURS: Final = {
 }
 _DOTS: Final[dict[str, Any]] = {"ls": "", "marker": "o", "rasterized": True}
 _OTHER_LABEL: Final = "#E4E4E4"
-_LONG_S: Final = 4 * 3600
-"""Over more, a median of 5 min is drawn over the values of a minute."""
 _LETTERS: Final = 150
 """Letters of a strip's text that fit beside each other."""
 
@@ -99,7 +103,7 @@ def labels(axes: "Axes", segments: Segments, x: Scale) -> None:
     for label in dict.fromkeys(label for _, _, label, _ in segments):
         if label in _LABEL_COLOURS:
             axes.fill_between([], [], color=_LABEL_COLOURS[label], lw=0, label=label)
-    _legend(axes, columns=2)
+    legend(axes, columns=2)
 
 
 def tachogram(axes: "Axes", beats: Columns, x: Scale) -> None:
@@ -124,24 +128,24 @@ def tachogram(axes: "Axes", beats: Columns, x: Scale) -> None:
             name = f"{VERDICT_WORDS[verdict]} ({np.count_nonzero(so):,})"
             axes.plot(x(t_s[so]), inside, **style, label=name)
     if not len(t_s):
-        _nothing(axes, "no beat intervals")
-    _legend(axes)
+        nothing(axes, "no beat intervals")
+    legend(axes)
 
 
 def heart_rate(axes: "Axes", rows: Columns, x: Scale) -> None:
     """Draw the heart rate against the wearer's own normal."""
     axes.set_ylabel("heart rate\nbpm")
-    _band(axes, rows, "normal_hr_low_bpm", "normal_hr_high_bpm", x)
-    _trend(axes, x, rows["t_s"], rows["hr_mean_bpm"], (BLUE, SKY), "heart rate")
-    _legend(axes)
+    band(axes, rows, "normal_hr_low_bpm", "normal_hr_high_bpm", x)
+    trend(axes, x, rows["t_s"], rows["hr_mean_bpm"], (BLUE, SKY), "heart rate")
+    legend(axes)
 
 
 def variability(axes: "Axes", rows: Columns, x: Scale) -> None:
     """Draw the RMSSD against the wearer's own normal, on a log scale."""
     axes.set(ylabel="RMSSD\nms", yscale="log")
-    _band(axes, rows, "normal_rmssd_low_ms", "normal_rmssd_high_ms", x)
+    band(axes, rows, "normal_rmssd_low_ms", "normal_rmssd_high_ms", x)
     positive = np.where(rows["rmssd_ms"] > 0, rows["rmssd_ms"], np.nan)
-    _trend(axes, x, rows["t_s"], positive, ("#9C4277", "#E3B4CE"), "RMSSD")
+    trend(axes, x, rows["t_s"], positive, ("#9C4277", "#E3B4CE"), "RMSSD")
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
     axes.set_yticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
@@ -150,8 +154,8 @@ def variability(axes: "Axes", rows: Columns, x: Scale) -> None:
         axes.set_ylim(0.8 * np.quantile(finite, 0.002), 1.25 * np.quantile(finite, 0.998))
     else:
         axes.set_ylim(5, 200)
-        _nothing(axes, "no variability could be measured")
-    _legend(axes)
+        nothing(axes, "no variability could be measured")
+    legend(axes)
 
 
 def probability(axes: "Axes", rows: Columns, x: Scale) -> None:
@@ -160,14 +164,14 @@ def probability(axes: "Axes", rows: Columns, x: Scale) -> None:
     axes.axhspan(0.45, 0.55, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
     p_stress = rows["p_stress"]
     if not np.isfinite(p_stress).any():
-        _nothing(axes, "no probability: no model, or no reading that it fits")
+        nothing(axes, "no probability: no model, or no reading that it fits")
         return
-    _line(axes, x, rows["t_s"], p_stress, color="#B0B0B0", label=None)
+    line(axes, x, rows["t_s"], p_stress, color="#B0B0B0", label=None)
     for decision, colour in DECISION_COLOURS.items():
         so = (rows["decision"] == decision) & np.isfinite(p_stress)
-        style = _DOTS | {"color": colour, "ms": 3, "mew": 0}
+        style = _DOTS | {"color": colour, "ms": 3 if len(so) < LONG_S / HOP_S else 1.6, "mew": 0}
         axes.plot(x(rows["t_s"][so]), p_stress[so], **style, label=DECISION_WORDS[decision])
-    _legend(axes)
+    legend(axes)
 
 
 def statements(rows: Columns) -> Iterator[tuple[str, Decision, Bools]]:
@@ -188,8 +192,8 @@ def said(
         hatch = "/////" if decision == Decision.UNDECIDED else None
         face = "#DADADA" if hatch else DECISION_COLOURS[decision]
         edge = GREY if hatch else face  # a line's width keeps a single reading of a day visible
-        _bars(axes, _spans(rows["t_s"][so], x), (place - 0.36, 0.72), fc=face, ec=edge, hatch=hatch)
-        names.append(f"{words}  {_percent(so)}")
+        bars(axes, runs(rows["t_s"][so], x), (place - 0.36, 0.72), fc=face, ec=edge, hatch=hatch)
+        names.append(f"{words}  {percent(so)}")
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.set_ylabel("what is said")
     axes.axhline(1.5, color="#B0B0B0", lw=0.8)
@@ -207,16 +211,16 @@ def motion(axes: "Axes", rows: Columns, x: Scale) -> None:
     shades = (("exertion", _LABEL_COLOURS["exercise"]), ("asleep", _LABEL_COLOURS["sleep"]))
     for flag, colour in shades:
         if rows[flag].any():
-            spans = _spans(rows["t_s"][rows[flag]], x)
-            _bars(axes, spans, (0, 1), fc=colour, alpha=0.6, lw=0, label=flag, transform=across)
+            spans = runs(rows["t_s"][rows[flag]], x)
+            bars(axes, spans, (0, 1), fc=colour, alpha=0.6, lw=0, label=flag, transform=across)
     activity = rows["activity_mg"]
     axes.set_ylim(0, max(100.0, 1.2 * float(np.nanmax(activity, initial=0.0))))
     if np.isfinite(activity).any():
         axes.axhline(35, color=GREY, lw=0.8, ls=(0, (4, 3)), label="still below")
-        _line(axes, x, rows["t_s"], activity, color=INK, label="activity, median of 60 s")
+        line(axes, x, rows["t_s"], activity, color=INK, label="activity, median of 60 s")
     else:
-        _nothing(axes, "no motion recorded")
-    _legend(axes)
+        nothing(axes, "no motion recorded")
+    legend(axes)
 
 
 def quality(axes: "Axes", rows: Columns, x: Scale) -> None:
@@ -232,72 +236,15 @@ def quality(axes: "Axes", rows: Columns, x: Scale) -> None:
                 only = ", good for heart rate only" if beaten else ""
                 name = f"{SOURCE_WORDS[str(source)]}{only}"
                 values = np.where(so, rows["coverage"], np.nan)
-                _line(axes, x, rows["t_s"], values, color=next(colours, INK), label=name)
-    _legend(axes)
+                line(axes, x, rows["t_s"], values, color=next(colours, INK), label=name)
+    legend(axes)
 
 
 def holes(columns: Columns, x: Scale) -> Spans:
     """Return where the axis has no reading, as spans on it."""
     t_s = np.unique(columns["t_s"])
     after = np.flatnonzero(np.diff(t_s) > GAP_S)
-    return _widths(np.stack([t_s[after], t_s[after + 1] - HOP_S], axis=1), x)
-
-
-def _spans(t_s: Floats, x: Scale) -> Spans:
-    """Return (start, width) of the runs of readings that end at ``t_s``."""
-    if not len(t_s):
-        return np.empty((0, 2))
-    far = (np.diff(t_s) > GAP_S) | (np.diff(t_s) < 0)
-    return _widths(np.stack([t_s[np.r_[True, far]] - HOP_S, t_s[np.r_[far, True]]], axis=1), x)
-
-
-def _widths(spans: Spans, x: Scale) -> Spans:
-    scaled = x(spans)
-    return np.stack([scaled[:, 0], scaled[:, 1] - scaled[:, 0]], axis=1)
-
-
-def _gapped(t_s: Floats, *values: Floats) -> tuple[Floats, ...]:
-    """Return the finite points with a NaN between those that no line may join."""
-    finite = np.isfinite(values[0])
-    t_s = t_s[finite]
-    apart = np.flatnonzero((np.diff(t_s) > GAP_S) | (np.diff(t_s) < 0)) + 1
-    return tuple(np.insert(column, apart, np.nan) for column in (t_s, *(v[finite] for v in values)))
-
-
-def _line(axes: "Axes", x: Scale, t_s: Floats, values: Floats, **style: Any) -> None:
-    times, points = _gapped(t_s, values)
-    width = 1.0 if len(t_s) < _LONG_S / HOP_S else 0.5
-    chosen: dict[str, Any] = {"lw": width, "marker": "o", "ms": 1.3 * width, "mew": 0} | style
-    axes.plot(x(times), points, **chosen, rasterized=len(t_s) > _LONG_S / HOP_S)
-
-
-def _trend(
-    axes: "Axes", x: Scale, t_s: Floats, values: Floats, colours: tuple[str, str], name: str
-) -> None:
-    """Draw values of a minute, over a long session behind their median of 5 min."""
-    strong, weak = colours
-    if len(t_s) < _LONG_S / HOP_S:
-        _line(axes, x, t_s, values, color=strong, label=f"{name}, 60 s")
-        return
-    _line(axes, x, t_s, values, color=weak, label=f"{name}, 60 s")
-    finite = np.isfinite(values)
-    bins, first = np.unique(t_s[finite] // 300, return_index=True)
-    medians = [np.median(part) for part in np.split(values[finite], first[1:]) if len(part)]
-    apart = np.flatnonzero(np.diff(bins) != 1) + 1
-    times = np.insert(bins * 300 + 150, apart, np.nan)
-    axes.plot(x(times), np.insert(np.array(medians), apart, np.nan), color=strong, lw=1.3)
-    axes.lines[-1].set_label(f"{name}, median of 5 min")
-
-
-def _bars(axes: "Axes", spans: Spans, y: tuple[float, float], **style: Any) -> None:
-    chosen: dict[str, Any] = {"lw": 0.6} | style
-    axes.broken_barh([(float(start), float(width)) for start, width in spans], y, **chosen)
-
-
-def _band(axes: "Axes", rows: Columns, low: str, high: str, x: Scale) -> None:
-    times, lows, highs = _gapped(rows["t_s"], rows[low], rows[high])
-    if len(times):
-        axes.fill_between(x(times), lows, highs, color="#D9D9D9", lw=0, label="own normal")
+    return widths(np.stack([t_s[after], t_s[after + 1] - HOP_S], axis=1), x)
 
 
 def _range(rr_ms: Floats) -> tuple[float, float]:
@@ -305,22 +252,3 @@ def _range(rr_ms: Floats) -> tuple[float, float]:
         return 300.0, 1500.0
     low, high = np.quantile(rr_ms, [0.002, 0.998])
     return max(250.0, 0.8 * low), min(2100.0, 1.2 * high)
-
-
-def _percent(rows: Bools) -> str:
-    share = float(rows.mean()) if len(rows) else 0.0
-    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
-
-
-def _nothing(axes: "Axes", text: str) -> None:
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color="#666666")
-
-
-def _legend(axes: "Axes", columns: int = 1) -> None:
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        beside: dict[str, Any] = {"bbox_to_anchor": (1.005, 1.05), "borderaxespad": 0}
-        wrapped = ["\n".join(textwrap.wrap(name, 32)) for name in names]
-        legend = axes.legend(handles, wrapped, loc="upper left", ncols=columns, **beside)
-        for text in legend.get_texts():
-            text.set_parse_math(False)

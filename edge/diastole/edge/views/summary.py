@@ -19,6 +19,7 @@ from diastole.edge.views.words import (
     REASON_WORDS,
     SOURCE_WORDS,
     Columns,
+    percent,
 )
 
 _MIN: Final = HOP_S / 60
@@ -82,7 +83,7 @@ def _lines(rows: Columns) -> Iterator[Line]:
     yield from _measure(rows, "heart rate", "hr_mean_bpm", "normal_hr", "bpm")
     yield from _measure(rows, "RMSSD", "rmssd_ms", "normal_rmssd", "ms")
     coverage = _quantile(rows["coverage"], 0.5)
-    graded = _percent(rows["grade"] == Grade.BEATS)
+    graded = percent(rows["grade"] == Grade.BEATS)
     yield "coverage", f"{coverage:.0%} of a minute (median); good for variability {graded}", ""
     models = [model for model in np.unique(rows["model"]) if model]
     yield "model", " ".join(models) or "none: every reading is undecided", ""
@@ -94,7 +95,7 @@ def _wearing(rows: Columns) -> Iterator[Line]:
     yield "device", f"{device}{invented}", ""
     sources, counts = np.unique(rows["source"], return_counts=True)
     for k in np.argsort(-counts, kind="stable"):
-        share = _percent(rows["source"] == sources[k])
+        share = percent(rows["source"] == sources[k])
         yield "  gives", f"{SOURCE_WORDS[str(sources[k])]} ({share})", "dim"
     if not np.isfinite(rows["activity_mg"]).any():
         yield "  gives", "no motion: exertion is told from the heart rate, sleep not at all", "dim"
@@ -105,7 +106,7 @@ def _wearing(rows: Columns) -> Iterator[Line]:
 
 def _said(rows: Columns) -> Iterator[Line]:
     decided = rows["decision"] != Decision.UNDECIDED
-    yield "decided", _percent(decided), "bold"
+    yield "decided", percent(decided), "bold"
     for decision in (Decision.CALM, Decision.STRESS, Decision.UNDECIDED):
         style = f"bold {DECISION_COLOURS[decision]}"
         yield f"  {DECISION_WORDS[decision]}", _amount(rows["decision"] == decision), style
@@ -128,7 +129,7 @@ def _measure(rows: Columns, what: str, name: str, normal: str, unit: str) -> Ite
         yield "  normal", "not learned", ""
         return
     below, above = (values < lowest)[known], (values > highest)[known]
-    shares = f"below {_percent(below)}, within {_percent(~below & ~above)}, above {_percent(above)}"
+    shares = f"below {percent(below)}, within {percent(~below & ~above)}, above {percent(above)}"
     last = np.flatnonzero(known)[-1]
     yield "  normal", f"{lowest[last]:.0f}-{highest[last]:.0f} {unit}: {shares}", ""
 
@@ -161,12 +162,8 @@ def _share(rows: Bools) -> float:
     return round(float(rows.mean()), 4) if len(rows) else np.nan
 
 
-def _percent(rows: Bools) -> str:
-    return "<1%" if rows.any() and rows.mean() < 0.005 else f"{_share(rows):.0%}"
-
-
 def _amount(rows: Bools) -> str:
-    return f"{_duration(_minutes(rows))} ({_percent(rows)})"
+    return f"{_duration(_minutes(rows))} ({percent(rows)})"
 
 
 def _duration(minutes: float) -> str:

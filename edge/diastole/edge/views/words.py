@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from diastole.edge.chunks import Bools
 from diastole.edge.records import Decision, Reason, Verdict
 
 Columns = Mapping[str, NDArray[Any]]
@@ -71,6 +72,12 @@ def said(decision: str, reason: str) -> str:
     if decision == Decision.UNDECIDED and reason:
         return f"undecided: {REASON_WORDS[Reason(reason)]}"
     return DECISION_WORDS[Decision(decision)]
+
+
+def percent(rows: Bools) -> str:
+    """Return the share of rows that are so; what is not quite nothing is not called 0."""
+    share = float(rows.mean()) if len(rows) else 0.0
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def clock(t_s: float) -> str:
