@@ -15,7 +15,7 @@ where the last beat ended, to 10 ms, has none on that side, nor has one across a
 the level is not read either.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -45,10 +45,14 @@ BEFORE: Final = 10
 """Intervals before a beat that its verdict may read."""
 LEVEL: Final = BEFORE + 1
 """Intervals in a level: nine before, itself and the next."""
+FEW: Final = 2
+"""With fewer intervals before it in a level, the next but one is read, too."""
 SHORTEST_NS: Final = 300_000_000
 LONGEST_NS: Final = 2_000_000_000
 WORST_ERROR_MS: Final = 30.0
 LEAST_QUALITY: Final = 0.4
+
+A = TypeVar("A", Ints, Bools)
 
 
 class Setting(NamedTuple):
@@ -229,7 +233,7 @@ class _View(NamedTuple):
 
 
 class _Sight(NamedTuple):
-    """Every interval as it sees itself, and the few that an earlier one sees with less future."""
+    """Every interval as it sees itself, and some as an earlier one, with less future, sees them."""
 
     own: _View
     early: _View
@@ -241,43 +245,51 @@ class _Sight(NamedTuple):
 def _see(raw: Ints, end: Ints, stretch: Ints) -> _Sight:
     n = len(raw)
     index = np.arange(n)
-    starts = np.flatnonzero(np.diff(stretch, prepend=-1))
-    first = np.maximum(index - (LEVEL - 2), np.searchsorted(end, end - MINUTE_NS))
-    if n:
-        first = np.maximum(first, starts[np.searchsorted(starts, index, "right") - 1])
-    touches = np.zeros(n + 1, np.bool_)
-    touches[1:n] = (np.abs(end[1:] - raw[1:] - end[:-1]) <= TOUCH_NS) & (np.diff(stretch) == 0)
-    left, right = touches[:n], touches[1:].copy()
-    right[:-1] &= np.diff(end) <= AHEAD_NS
-    # What a beat says of the next must not read an interval that ends too late for itself.
-    next_but_one = np.zeros(n, np.bool_)
-    next_but_one[1:-1] = end[2:] - end[:-2] > AHEAD_NS
-    early = np.flatnonzero(next_but_one & right)
+    new = np.diff(stretch, prepend=-1) > 0
+    first = np.maximum(index - (LEVEL - 2), np.maximum.accumulate(np.where(new, index, 0)))
+    stale = np.flatnonzero(end - end[first] > MINUTE_NS)
+    first[stale] = np.searchsorted(end, end[stale] - MINUTE_NS)
+    left: Bools = (np.abs(end - raw - _shifted(end, 1)) <= TOUCH_NS) & ~new
+    right = _shifted(left, -1) & (_shifted(end, -1) - end <= AHEAD_NS)
+    second = right & _shifted(left, -2) & (_shifted(end, -2) - end <= AHEAD_NS)
+    last = index + right + (second & (index - first < FEW))
+    # What an interval says of the next may read neither beyond its own future, nor beyond two.
+    soon = right & (_shifted(end, -1) - _shifted(end, 1) <= AHEAD_NS)
+    early = np.flatnonzero(left & (index + soon != last))
     x = np.clip(raw, SHORTEST_NS, LONGEST_NS)
     return _Sight(
-        _view(x, first, left, right, index),
-        _view(x, first, left, np.zeros(n, np.bool_), early),
+        _view(x, first, last, left, right, index),
+        _view(x, first, index + soon, left, soon, early),
         left,
         right,
     )
 
 
-def _view(x: Ints, first: Ints, left: Bools, right: Bools, at: Ints) -> _View:
-    before = np.where(left, np.concatenate([x[:1], x[:-1]]), 0)
-    after = np.where(right, np.concatenate([x[1:], x[:1]]), 0)
+def _shifted(values: A, by: int) -> A:
+    """Return values that stood ``by`` places before; 0 where there was none."""
+    moved = np.zeros_like(values)
+    if by > 0:
+        moved[by:] = values[:-by]
+    else:
+        moved[:by] = values[-by:]
+    return moved
+
+
+def _view(x: Ints, first: Ints, last: Ints, left: Bools, right: Bools, at: Ints) -> _View:
+    around = _shifted(x, 1) * left + _shifted(x, -1) * right
     return _View(
         at,
         x[at],
-        _levels(x, first[at], right[at], at),
-        (before + after)[at],
+        _levels(x, first[at], last[at]),
+        around[at],
         left[at].astype(np.int64) + right[at],
     )
 
 
-def _levels(x: Ints, first: Ints, right: Bools, at: Ints) -> Ints:
-    last = at + right
+def _levels(x: Ints, first: Ints, last: Ints) -> Ints:
+    """Twice the median of each stretch from ``first`` to ``last``, of ``LEVEL`` intervals or fewer."""
     full = last - first == LEVEL - 1
-    levels = np.empty(len(at), np.int64)
+    levels = np.empty(len(first), np.int64)
     if full.any():
         windows = sliding_window_view(x.astype(np.int32), LEVEL)[first[full]]
         windows.partition(LEVEL // 2, axis=1)
@@ -299,8 +311,7 @@ def _refuse(setting: Setting, sight: _Sight, out: Bools) -> tuple[Bools, Bools]:
     core = _is_artefact(setting, sight.own) | out
     seen = core.copy()
     seen[sight.early.at] = _is_artefact(setting, sight.early) | out[sight.early.at]
-    beside = sight.left & np.concatenate([core[:0], [False], core[:-1]])[: len(core)]
-    beside[:-1] |= sight.right[:-1] & seen[1:]
+    beside = (sight.left & _shifted(core, 1)) | (sight.right & _shifted(seen, -1))
     twice = 2000 * sight.own.interval
     level = sight.own.level
     off = (twice < setting.beside_short * level) | (twice > setting.beside_long * level)
