@@ -8,7 +8,7 @@ chunk before.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,3 +260,9 @@ def rr_ns(rr_ms: Floats) -> Ints:
     """Intervals in whole nanoseconds: what meets a threshold is summed in integers."""
     whole: Ints = np.rint(np.clip(rr_ms, -1e9, 1e9) * 1e6).astype(np.int64)
     return whole
+
+
+def words(known: Sequence[str], places: NDArray[Any]) -> NDArray[np.str_]:
+    """Return a column of places as the words they stand for."""
+    column: NDArray[np.str_] = np.array([str(word) for word in known] or [""])[places]
+    return column

@@ -84,10 +84,8 @@ def write(columns: Columns, path: Path, provenance: Provenance, *, force: bool =
     Raise InputError for another suffix, OutputError where ``path`` exists (unless ``force``) or
     cannot be written.
     """
-    writer = _WRITERS.get(path.suffix.lower())
-    if writer is None:
-        what = f"{path}: no table is written as {path.suffix or 'a file without a suffix'}"
-        raise InputError(what, f"end the name in {', '.join(_WRITERS)}")
+    check_suffix(path)
+    writer = _WRITERS[path.suffix.lower()]
     refuse_existing(path, force=force)
     with whole_file(path, force=force) as stream:
         writer(columns, provenance, stream)
@@ -95,6 +93,13 @@ def write(columns: Columns, path: Path, provenance: Provenance, *, force: bool =
             stream.flush()  # a full disk shows before anything stands beside the table
             with whole_file(_metadata_path(path), force=True) as beside:
                 beside.write(_csv_metadata(columns, provenance, path.name))
+
+
+def check_suffix(path: Path) -> None:
+    """Raise InputError where no table is written under such a name: worth asking early."""
+    if path.suffix.lower() not in _WRITERS:
+        what = f"{path}: no table is written as {path.suffix or 'a file without a suffix'}"
+        raise InputError(what, f"end the name in {', '.join(_WRITERS)}")
 
 
 def to_arrow(columns: Columns, provenance: Provenance) -> "pa.Table":

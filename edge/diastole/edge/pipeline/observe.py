@@ -21,6 +21,7 @@ from diastole.edge.pipeline.observations import (
     no_observations,
 )
 from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.verdicts import Judged
 from diastole.edge.records import SECOND_NS, NormalStatus
 from diastole.edge.schema import FEATURE_NAMES
 from diastole.edge.signal import stage as signal
@@ -44,8 +45,11 @@ class State(msgspec.Struct, kw_only=True):
 
 def step(
     state: State, chunk: Chunk, engine: Engine, rules: Rules, zone: str = "UTC"
-) -> tuple[State, Observations]:
-    """Take in a chunk; give the observations of the windows that close, in order of time."""
+) -> tuple[State, Observations, Judged]:
+    """Take in a chunk; give the observations of the windows that close, in order of time.
+
+    The beats come with them as they were judged, for whoever lists or draws them.
+    """
     heard, chunk = signal.step(state.heard, chunk)
     ruled, judged = verdicts.step(state.ruled, chunk)
     framed, closed = windows.step(state.framed, chunk, judged)
@@ -82,7 +86,8 @@ def step(
     )
     observed = join_observations(parts) if parts else no_observations(tuple(devices))
     # closed windows come by name; a table reads them by time
-    return after, observed.take(np.argsort(observed.rows["time_ns"], kind="stable"))
+    in_order = np.argsort(observed.rows["time_ns"], kind="stable")
+    return after, observed.take(in_order), judged
 
 
 def _valid_ln_hr(measured: Measured, rules: Rules) -> Floats:

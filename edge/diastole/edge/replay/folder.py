@@ -1,0 +1,103 @@
+"""A folder of recordings to a folder of tables: a process a session, or a wearer."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from diastole.edge.errors import BadFile, DiastoleError, OutputError
+from diastole.edge.formats.finding import open_recording, sessions
+from diastole.edge.replay.columns import session_name
+from diastole.edge.replay.session import Options, beats_path, replay_session
+from diastole.edge.tables import columns_of, write
+from diastole.edge.views.summary import cohort_row
+
+Row = dict[str, str | int | float]
+SUMMARY: Final = "summary.csv"
+
+
+def replay_folder(
+    folder: Path,
+    out: Path,
+    options: Options,
+    jobs: int,
+    done: Callable[[Row], None],
+    begin: Callable[[int], None],
+) -> list[Row]:
+    """Replay every session below ``folder`` into ``out``; return and write a row for each.
+
+    Where one fails, its row says why and the others go on. ``begin`` is told how many there are,
+    ``done`` of each. Raise BadFile where the folder is empty, OutputError where ``out`` holds files
+    (unless ``force``).
+    """
+    if out.exists() and not out.is_dir():
+        raise OutputError(out, "is a file", "name a folder for the tables")
+    if not options.force and out.is_dir() and any(out.iterdir()):
+        raise OutputError(out, "is not empty", "choose another folder, or add to it with --force")
+    found = sessions(folder)
+    paths, rows = found.sessions, [_failed(folder, error) for error in found.unknown]
+    if options.format_name is not None:  # the user knows better than the sniffing
+        paths, rows = sorted([*paths, *(Path(error.path) for error in found.unknown)]), []
+    begin(len(paths) + len(rows))
+    for row in rows:
+        done(row)
+    groups = _groups(folder, paths, options)
+    with ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn")) as pool:
+        running = [pool.submit(_replay_group, folder, out, group, options) for group in groups]
+        for finished in as_completed(running):
+            for row in finished.result():
+                done(row)
+                rows.append(row)
+    rows.sort(key=lambda row: str(row["session"]))
+    provenance = {"input": folder.name, "sessions": str(len(rows))}
+    write(columns_of(rows), out / SUMMARY, provenance, force=options.force)
+    return rows
+
+
+def _failed(folder: Path, error: BadFile) -> Row:
+    name = session_name(Path(error.path), folder)
+    return cohort_row({}, session=name, subject="", error=str(error))
+
+
+def processors() -> int:
+    """Return how many processes this machine can run side by side."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _groups(folder: Path, paths: Sequence[Path], options: Options) -> list[list[Path]]:
+    """Return what must run in turn: each session alone, or with a state those of one wearer."""
+    if options.state is None:
+        return [[path] for path in paths]
+    by_subject: dict[str, list[tuple[int, Path]]] = {}
+    for path in paths:
+        try:
+            recording = open_recording(path, options.format_name)
+            subject = options.subject(recording, session_name(path, folder))
+            start_ns = recording.start_ns
+        except DiastoleError:  # told when its turn comes
+            subject, start_ns = "", 0
+        by_subject.setdefault(subject, []).append((start_ns, path))
+    return [[path for _, path in sorted(group)] for group in by_subject.values()]
+
+
+def _replay_group(folder: Path, out: Path, paths: Sequence[Path], options: Options) -> list[Row]:
+    return [_replay_into(folder, out, path, options) for path in paths]
+
+
+def _replay_into(folder: Path, out: Path, path: Path, options: Options) -> Row:
+    name = session_name(path, folder)
+    target = out / f"{name}{options.suffix}"
+    try:
+        told = replay_session(path, name, options)
+        write(told.columns, target, told.provenance, force=options.force)
+        if options.beats:
+            write(told.beats, beats_path(target), told.provenance, force=options.force)
+        told.keep_state()
+        return cohort_row(told.columns, session=name, subject=told.subject, notes=told.notes)
+    except DiastoleError as error:
+        return cohort_row({}, session=name, subject="", error=str(error))
+    except Exception as error:  # one session's defect must not cost the others theirs
+        what = f"{path}: failed unexpectedly ({type(error).__name__}: {error}): please report it"
+        return cohort_row({}, session=name, subject="", error=what)

@@ -1,0 +1,167 @@
+"""One session replayed as it was asked for: readings, beats, provenance, and what it hands on."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from diastole.edge.errors import BadFile, InputError
+from diastole.edge.formats import Recording
+from diastole.edge.formats.finding import open_recording
+from diastole.edge.labels import Labels, Segment
+from diastole.edge.outputs import whole_file
+from diastole.edge.pipeline.judge import judge
+from diastole.edge.pipeline.observe import State
+from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.scoring import Model, load_model, shipped
+from diastole.edge.pipeline.state import pack, unpack
+from diastole.edge.replay.columns import columns_of, notes_of, provenance_of, slug, subject_of
+from diastole.edge.replay.walk import Advance, observe
+from diastole.edge.tables import Columns, Provenance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How sessions are replayed."""
+
+    model: str = "shipped"
+    engine: str = "vectorised"
+    format_name: str | None = None
+    labels: Labels | None = None
+    one_subject: str | None = None
+    """The subject of every session."""
+    subjects: Mapping[str, str] | None = None
+    """The subject of a session, by its name."""
+    state: Path | None = None
+    """Folder of learned normals: a subject's sessions hand theirs on."""
+    beats: bool = False
+    suffix: str = ".csv"
+    force: bool = False
+
+    def subject(self, recording: Recording, session: str) -> str:
+        """Return whose session it is."""
+        if self.one_subject is not None:
+            return self.one_subject
+        if self.subjects is not None and session in self.subjects:
+            return self.subjects[session]
+        return subject_of(recording, session)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Told:
+    """One session's readings and what came with them."""
+
+    columns: Columns
+    beats: Columns
+    segments: Sequence[Segment]
+    provenance: Provenance
+    notes: list[str]
+    subject: str
+    rules: Rules
+    state: State
+    state_path: Path | None
+
+    def keep_state(self) -> None:
+        """Put the learned normal where the subject's next session finds it."""
+        if self.state_path is None:
+            return
+        self.state_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with whole_file(self.state_path, force=True) as stream:
+            stream.write(pack(self.state, self.rules))
+
+
+def replay_session(
+    path: Path, session: str, options: Options, advance: Advance | None = None
+) -> Told:
+    """Replay one recording as the options say. Raise an error of ours where it cannot be."""
+    model = choose_model(options.model)
+    recording = open_recording(path, options.format_name)
+    subject = options.subject(recording, session)
+    rules = Rules()
+    state_path = _state_path(options.state, subject, recording)
+    seen = observe(
+        path,
+        engine_name=options.engine,
+        format_name=options.format_name,
+        rules=rules,
+        state=_state(state_path, rules),
+        advance=advance,
+    )
+    segments = options.labels.of(path) if options.labels else ()
+    columns = columns_of(
+        seen,
+        judge(seen.observations, model, rules),
+        session=session,
+        subject=subject,
+        model=model,
+        segments=segments if options.labels else None,
+    )
+    notes = notes_of(seen.recording)
+    if options.labels and not segments:
+        notes.append(f"no labels for this session in {options.labels.place.name}")
+    return Told(
+        columns=columns,
+        beats=seen.beats,
+        segments=segments,
+        provenance=provenance_of(seen, model),
+        notes=notes,
+        subject=subject,
+        rules=rules,
+        state=seen.state,
+        state_path=state_path,
+    )
+
+
+@cache
+def choose_model(choice: str) -> Model | None:
+    """Open the model that was asked for; None for ``none``."""
+    if choice == "none":
+        return None
+    return load_model(shipped() if choice == "shipped" else Path(choice))
+
+
+def beats_path(table: Path) -> Path:
+    """Return where the beats of a table stand."""
+    return table.with_name(
+        f"{table.stem}.beats{table.suffix if table.suffix != '.jsonl' else '.csv'}"
+    )
+
+
+def read_subjects(path: Path) -> dict[str, str]:
+    """Read a CSV of ``session,subject``; raise BadFile, with the line, for another."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if not {"session", "subject"} <= set(reader.fieldnames or ()):
+                what = "has no columns session and subject"
+                raise BadFile(path, what, "begin the file with session,subject", 1)
+            subjects = {}
+            for row in reader:
+                if row["subject"] != slug(row["subject"] or ""):
+                    what = f"{row['subject']!r} is no pseudonym"
+                    raise BadFile(
+                        path, what, "use lower-case letters, digits and -", reader.line_num
+                    )
+                subjects[row["session"]] = row["subject"]
+            return subjects
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadFile(path, f"cannot be read ({error})", "give a CSV of session,subject") from error
+
+
+def _state_path(folder: Path | None, subject: str, recording: Recording) -> Path | None:
+    if folder is None:
+        return None
+    if recording.clock == "relative":
+        what = f"{recording.path}: has no date, so its place among the subject's files is unknown"
+        raise InputError(what, "replay it without --state")
+    return folder / f"{subject}.state"
+
+
+def _state(path: Path | None, rules: Rules) -> State | None:
+    if path is None or not path.exists():
+        return None
+    try:
+        return unpack(path.read_bytes(), rules)
+    except InputError as error:
+        raise BadFile(path, error.what, error.remedy) from error
