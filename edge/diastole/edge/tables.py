@@ -78,6 +78,16 @@ def default_suffix() -> str:
     return ".parquet" if find_spec("pyarrow") else ".csv"
 
 
+def check_suffix(path: Path) -> None:
+    """Raise InputError where no table is written under this name: worth asking early."""
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        what = f"{path}: no table is written as {suffix or 'a file without a suffix'}"
+        raise InputError(what, f"end the name in {', '.join(_WRITERS)}")
+    if suffix == ".parquet":
+        _pyarrow("a Parquet table")
+
+
 def write(columns: Columns, path: Path, provenance: Provenance, *, force: bool = False) -> None:
     """Write a table by the suffix of ``path``, whole or not at all.
 

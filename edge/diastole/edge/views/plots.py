@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,20 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
+def check_suffix(path: Path) -> None:
+    """Raise InputError where no picture is written under this name: worth asking early."""
+    if path.suffix.lower() not in _FORMATS:
+        what = f"{path}: no picture is written as {path.suffix or 'a file without a suffix'}"
+        raise InputError(what, "end the name in .png or .svg")
+    _need_matplotlib()
+
+
+def _need_matplotlib() -> None:
+    if find_spec("matplotlib") is None:
+        library = "matplotlib"
+        raise MissingExtra(library, "plots", "a picture")
+
+
 def plot_session(
     columns: Columns,
     beats: Columns,
@@ -60,15 +75,13 @@ def plot_session(
     ``columns`` are its readings, ``beats`` its beats with their verdicts. Raise InputError for
     another suffix, OutputError where ``path`` exists (unless ``force``) or cannot be written.
     """
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        what = f"{path}: no picture is written as {path.suffix or 'a file without a suffix'}"
-        raise InputError(what, "end the name in .png or .svg")
+    check_suffix(path)
     refuse_existing(path, force=force)
     figure = session_figure(columns, beats, title=title, segments=segments, provenance=provenance)
     about = {"Title": title, "Description": json.dumps(dict(provenance or {}))}
     import matplotlib as mpl
 
+    kind = _FORMATS[path.suffix.lower()]
     undated = {"Date": None} if kind == "svg" else {}
     with mpl.rc_context(_STYLE), whole_file(path, force=force) as stream:
         figure.savefig(stream, format=kind, metadata=about | undated)
@@ -83,12 +96,10 @@ def session_figure(
     provenance: Mapping[str, str] | None = None,
 ) -> "Figure":
     """Return the picture of one session, its panels over one time axis."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        library = "matplotlib"
-        raise MissingExtra(library, "plots", "a picture") from error
+    _need_matplotlib()
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     x = _Time(columns, beats)
     drawn = list(panels(columns, beats, segments, x))
     heights = [height for height, _ in drawn]
