@@ -105,13 +105,6 @@ def write(columns: Columns, path: Path, provenance: Provenance, *, force: bool =
                 beside.write(_csv_metadata(columns, provenance, path.name))
 
 
-def check_suffix(path: Path) -> None:
-    """Raise InputError where no table is written under such a name: worth asking early."""
-    if path.suffix.lower() not in _WRITERS:
-        what = f"{path}: no table is written as {path.suffix or 'a file without a suffix'}"
-        raise InputError(what, f"end the name in {', '.join(_WRITERS)}")
-
-
 def to_arrow(columns: Columns, provenance: Provenance) -> "pa.Table":
     """Return the table as Arrow has it: units in the fields, provenance in the schema."""
     arrow = _pyarrow("an Arrow table")

@@ -1,0 +1,211 @@
+"""A session told as it goes: a live panel in a terminal, plain lines without one."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from diastole.edge.records import Decision, NormalStatus
+from diastole.edge.schema import HOP_S
+from diastole.edge.views.words import (
+    DECISION_COLOURS,
+    NOT_A_DIAGNOSIS,
+    Columns,
+    clock,
+    said,
+)
+
+SUSTAINED_S: Final = 60
+"""What is said is told when it has held for so long."""
+SILENCE_S: Final = 60
+"""A longer hole between readings is told."""
+FRAME_S: Final = 0.1
+"""A terminal is not redrawn more often."""
+
+Row = Mapping[str, Any]
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_PLAIN_BARS: Final = "_.-=+*#@"
+_MEASURES: Final = (
+    ("heart rate", "hr_mean_bpm", "bpm", "normal_hr"),
+    ("RMSSD", "rmssd_ms", "ms", "normal_rmssd"),
+)
+_TREND_ROWS: Final = 120
+_TREND_LETTERS: Final = 30
+
+
+class Clock(Protocol):
+    """Where the pace comes from; the module ``time`` is one."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+        ...
+
+
+def tell(
+    slices: Iterable[Columns],
+    *,
+    console: Console,
+    minutes_per_second: float,
+    total_s: float | None = None,
+    timing: Clock = time,
+) -> None:
+    """Tell the readings of one session in order, at that pace where ``console`` is a terminal.
+
+    Without a terminal each turn of the story is a line, at once. ``total_s`` is the session's
+    length, where it is known.
+    """
+    rows = (row for columns in slices for row in _rows(columns))
+    if console.is_terminal and not console.is_dumb_terminal:
+        _show(rows, console, 60 * minutes_per_second, total_s, timing)
+        return
+    story = Story()
+    for row in rows:
+        for line in story.turns(row):
+            console.print(Text(line), soft_wrap=True)
+
+
+class Story:
+    """Finds the turns of a session that are worth a line."""
+
+    def __init__(self) -> None:
+        self._told = ""
+        self._saying = ""
+        self._saying_from_s = 0.0
+        self._label = ""
+        self._learned = False
+        self._last_s: float | None = None
+
+    def turns(self, row: Row) -> Iterator[str]:
+        """Yield what this reading adds to the story."""
+        t_s = float(row["t_s"])
+        when = clock(t_s)
+        if self._last_s is not None and t_s - self._last_s > SILENCE_S:
+            yield f"{when}  no readings for {(t_s - self._last_s) / 60:.0f} min"
+        self._last_s = t_s
+        label = str(row.get("label", ""))
+        if label != self._label:
+            yield f"{when}  label: {label}" if label else f"{when}  label ends: {self._label}"
+            self._label = label
+        if not self._learned and row["normal_status"] != NormalStatus.CALIBRATING:
+            self._learned = True
+            yield f"{when}  the wearer's own normal is known: {_normals(row)}"
+        saying = said(str(row["decision"]), str(row["reason"]))
+        if saying != self._saying:
+            self._saying, self._saying_from_s = saying, t_s
+        if saying != self._told and t_s - self._saying_from_s >= SUSTAINED_S - HOP_S:
+            self._told = saying
+            yield f"{clock(self._saying_from_s)}  {saying}: {_facts(row)}"
+
+
+def _show(
+    rows: Iterable[Row],
+    console: Console,
+    pace: float,
+    total_s: float | None,
+    timing: Clock,
+) -> None:
+    """Draw the panel under the story's lines, ``pace`` seconds of the session a second."""
+    story, seen = Story(), list[Row]()
+    begun = timing.monotonic()
+    with Live(console=console, auto_refresh=False) as live:
+        for row in rows:
+            if not seen:
+                begun -= float(row["t_s"]) / pace
+            seen = [*seen[-_TREND_ROWS:], row]
+            for line in story.turns(row):
+                live.console.print(Text(line, style="dim"))
+            ahead = begun + float(row["t_s"]) / pace - timing.monotonic()
+            if ahead >= FRAME_S:
+                live.update(_panel(seen, total_s, console), refresh=True)
+                timing.sleep(ahead)
+        if seen:
+            live.update(_panel(seen, total_s, console), refresh=True)
+
+
+def _panel(seen: list[Row], total_s: float | None, console: Console) -> Panel:
+    row = seen[-1]
+    grid = Table.grid(padding=(0, 2))
+    wide = console.width >= 80
+    for what, name, unit, normal in _MEASURES:
+        trend = _trend([float(old[name]) for old in seen], console) if wide else ""
+        usual = _usual(row, normal, unit)
+        grid.add_row(what, f"{_number(row[name])} {unit}", usual, Text(trend, style="blue"))
+    trend = _trend([float(old["p_stress"]) for old in seen], console, (0, 1)) if wide else ""
+    grid.add_row("p(stress)", _number(row["p_stress"], 2), "", Text(trend, style="blue"))
+    decision = Decision(row["decision"])
+    words = Text(said(decision, str(row["reason"])), f"bold {DECISION_COLOURS[decision]}")
+    body: list[Any] = [_header(row), Text(), words, grid, Text()]
+    if total_s:
+        body.append(ProgressBar(total=total_s, completed=min(float(row["t_s"]), total_s)))
+    body.append(Text(NOT_A_DIAGNOSIS, style="dim"))
+    invented = ", SIMULATED" if row["simulated"] else ""
+    return Panel(Group(*body), title=Text(f"{row['session']}{invented}"), title_align="left")
+
+
+def _header(row: Row) -> Text:
+    label = str(row.get("label", ""))
+    motion = " (moving)" if row["exertion"] else " (asleep)" if row["asleep"] else ""
+    return Text(f"{clock(float(row['t_s']))}{motion}" + (f"   label: {label}" if label else ""))
+
+
+def _facts(row: Row) -> str:
+    facts = []
+    for what, name, unit, normal in _MEASURES:
+        value = f"{_number(row[name])} {unit}" if np.isfinite(row[name]) else "unknown"
+        facts.append(f"{what} {value} {_usual(row, normal, unit)}".strip())
+    if np.isfinite(row["p_stress"]):
+        facts.append(f"p {_number(row['p_stress'], 2)}")
+    return ", ".join(facts)
+
+
+def _normals(row: Row) -> str:
+    known = (
+        f"{what} {_range(row, normal, unit)} {unit}"
+        for what, _, unit, normal in _MEASURES
+        if _range(row, normal, unit)
+    )
+    return ", ".join(known)
+
+
+def _usual(row: Row, normal: str, unit: str) -> str:
+    known = _range(row, normal, unit)
+    return f"(normal {known})" if known else ""
+
+
+def _range(row: Row, normal: str, unit: str) -> str:
+    low, high = row[f"{normal}_low_{unit}"], row[f"{normal}_high_{unit}"]
+    return f"{low:.0f}-{high:.0f}" if np.isfinite(low) else ""
+
+
+def _number(value: float, digits: int = 0) -> str:
+    return f"{value:.{digits}f}" if np.isfinite(value) else "?"
+
+
+def _trend(values: list[float], console: Console, span: tuple[float, float] | None = None) -> str:
+    """Return the last ten minutes as letters of eight heights, a space where nothing is known."""
+    letters = _BARS if (console.encoding or "").startswith("utf") else _PLAIN_BARS
+    parts = np.array_split(np.array(values), min(_TREND_LETTERS, len(values)))
+    known = [part[np.isfinite(part)] for part in parts]
+    means = np.array([part.mean() if len(part) else np.nan for part in known])
+    if not np.isfinite(means).any():
+        return ""
+    low, high = span or (float(np.nanmin(means)), float(np.nanmax(means)))
+    heights = np.clip((means - low) / max(high - low, 1e-9) * len(letters), 0, len(letters) - 1)
+    return "".join(" " if np.isnan(height) else letters[int(height)] for height in heights)
+
+
+def _rows(columns: Columns) -> Iterator[Row]:
+    names = list(columns)
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(names, values, strict=True))
