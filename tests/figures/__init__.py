@@ -1,0 +1,1 @@
+"""Figures: measured tables that anyone can print again."""

@@ -1,0 +1,51 @@
+"""How much of the labelled time can be judged: ``python -m tests.figures.coverage``.
+
+Shares of windows with a heart rate (a source covers 0.30 of the window) and with an RMSSD, for rest
+and stress apart, by what the heart is read from.
+"""
+
+import numpy as np
+
+from diastole.edge.pipeline.rules import Rules
+from tests.figures.observed import (
+    Alter,
+    beats_alone,
+    device_beats,
+    pooled,
+    pulse_peaks,
+    seen,
+    whole,
+)
+
+WAYS: dict[str, Alter] = {
+    "device beats": device_beats,
+    "pulse peaks": pulse_peaks,
+    "choice of both": beats_alone,
+    "and device's heart rate": whole,
+}
+LABELS = {"Stress-Predict": ("rest", "stress"), "Hongn": ("rest", "stress", "exercise")}
+
+
+def main() -> None:
+    """Print the table."""
+    rules = Rules()
+    print(f"{'set':15} {'from':24} {'label':9} {'windows':>8} {'heart rate':>10} {'RMSSD':>6}")
+    for data_set, labels in LABELS.items():
+        for way, alter in WAYS.items():
+            sessions = list(seen(data_set, alter))
+            coverage = pooled(sessions, "coverage")
+            rate = (coverage >= rules.min_coverage) & (coverage <= rules.max_coverage)
+            rmssd = np.concatenate([s.observations.feature("rmssd_ms") for s in sessions])
+            named = np.concatenate([s.label for s in sessions])
+            for label in labels:
+                inside = named == label
+                # a labelled window that no record touches has no row: count it all the same
+                n = int(inside.sum())
+                print(
+                    f"{data_set:15} {way:24} {label:9} {n:8} {rate[inside].mean():10.2f} "
+                    f"{np.isfinite(rmssd[inside]).mean():6.2f}"
+                )
+
+
+if __name__ == "__main__":
+    main()
