@@ -287,7 +287,7 @@ def _view(x: Ints, first: Ints, last: Ints, left: Bools, right: Bools, at: Ints)
 
 
 def _levels(x: Ints, first: Ints, last: Ints) -> Ints:
-    """Twice the median of each stretch from ``first`` to ``last``, of ``LEVEL`` intervals or fewer."""
+    """Twice the median from each ``first`` to its ``last``: ``LEVEL`` intervals or fewer."""
     full = last - first == LEVEL - 1
     levels = np.empty(len(first), np.int64)
     if full.any():
