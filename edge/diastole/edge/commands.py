@@ -1,6 +1,5 @@
 """The agent's verbs: each declares its options and returns what does the work."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +39,8 @@ def _replay(given: Namespace) -> int:
 
 
 def _demo(given: Namespace) -> int:
-    from diastole.edge.demo import tell
+    from rich.console import Console
 
-    return tell(given.out, sys.stdout)
+    from diastole.edge.demo import run
+
+    return run(given.out, Console())

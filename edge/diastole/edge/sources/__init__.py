@@ -1,1 +1,0 @@
-"""The doors through which records come."""
