@@ -33,9 +33,14 @@ LATEST_S: Final = 4e9
 def in_ms(values: Floats) -> Floats:
     """Return intervals in ms: a median of up to 10 says that they are in seconds."""
     known = values[np.isfinite(values) & (values > 0)]
-    scale = 1000.0 if len(known) and np.median(known) <= 10 else 1.0
-    # one decimal more than the source had is dust of the scaling
-    return np.round(values * 1000.0, 6) if scale == 1000.0 else values
+    return s_to_ms(values) if len(known) and np.median(known) <= 10 else values
+
+
+def s_to_ms(values: Floats) -> Floats:
+    """Return seconds as ms, without the dust of the scaling."""
+    with np.errstate(all="ignore"):
+        scaled: Floats = np.round(values * 1000.0, 6)
+    return scaled
 
 
 def like_heartbeats(rr_ms: Floats) -> bool:

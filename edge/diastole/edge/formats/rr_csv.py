@@ -17,7 +17,7 @@ import numpy as np
 from diastole.edge.chunks import Floats
 from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
-from diastole.edge.formats.intervals import in_ms
+from diastole.edge.formats.intervals import in_ms, s_to_ms
 from diastole.edge.formats.place import reading, text_lines
 from diastole.edge.formats.rr_text import REMEDY, head, is_number, recording, time_scale
 from diastole.edge.formats.table import Table, read_table
@@ -34,7 +34,7 @@ def delimiter_of(header: str) -> str:
 def interval_column(names: Sequence[str]) -> int | None:
     """Place of the column that a header calls beat intervals, None where there is none."""
     for place, name in enumerate(names):
-        if _INTERVALS.fullmatch(re.sub(r"[^a-z]", "", name.lower())):
+        if _INTERVALS.fullmatch(re.sub(r"[^a-z0-9]", "", name.lower())):
             return place
     return None
 
@@ -67,7 +67,7 @@ class RrCsv:
         elif unit[1].startswith("m"):
             rr_ms = rr
         else:
-            rr_ms = np.round(rr * 1000, 6)
+            rr_ms = s_to_ms(rr)
         if not len(rr_ms):
             raise BadFile(path, "holds a header and no beats", REMEDY)
         return recording(path, self.name, rr_ms, _times_s(table, place, rr_ms))

@@ -184,7 +184,8 @@ def refusal(lines: Sequence[str]) -> str | None:
     if len(rows) < len(numbers.rows) and len(numbers.rows[0]) > 1:
         return "has a header that names no beat intervals"
     read = [[float(text) for text in row if is_number(text)] for row in rows]
-    if sum(map(len, read)) < max(1, sum(map(len, rows)) / 2):
+    total, numeric = sum(map(len, rows)), sum(map(len, read))
+    if not numeric or total - numeric > max(1, total / 100):
         return "holds no list of numbers"
     rr, _ = split_columns([row for row in read if row])
     likely = like_heartbeats(in_ms(rr))
