@@ -5,22 +5,27 @@ first by name is taken. What meets a threshold is summed in whole micro-g.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
 
-from diastole.edge.chunks import MOTION, Bools, Chunk, Floats, Ints, Rows, by_time, rows_of
+from diastole.edge.chunks import Bools, Chunk, Floats, Ints
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.windows import HOP_NS, WINDOW_NS, spans
 from diastole.edge.records import MINUTE_NS, SECOND_NS
-from diastole.edge.schema import HOP_S
+from diastole.edge.schema import HOP_S, WINDOW_S
+
+SECOND, ACTIVITY, CADENCE = range(3)
+"""Columns: number of the second since the epoch, whole micro-g, thousandths of a turn a minute."""
+NO_CADENCE: Final = -1
 
 
 class State(msgspec.Struct, kw_only=True):
     """The last minutes' motion, and the wearer's sleep."""
 
-    seconds: dict[str, Rows] = {}
-    """Motion of the last five minutes, by device."""
+    seconds: dict[str, Ints] = {}
+    """Motion of the last three minutes, by device: rows of (n, 3), see SECOND and its kin."""
     minutes: Ints | None = None
     """(n, 3): number of the minute since the epoch, seconds with motion, their summed micro-g."""
     asleep: bool = False
@@ -66,12 +71,12 @@ def step(
     asleep, judged = _sleep(state, minutes, ends_ns, until_ns, rules)
     activity, sustained, rhythmic = _activity(seconds, ends_ns, rules)
     still_min, since = _stillness(state, ends_ns, activity, rules)
-    kept_from = until_ns - (rules.moving_span_s + 3 * 60) * SECOND_NS
+    kept_from = until_ns // SECOND_NS - rules.moving_span_s - WINDOW_S
     after = State(
         seconds={
             name: kept
             for name, rows in by_device.items()
-            if len(kept := rows[rows["time_ns"] > kept_from])
+            if len(kept := rows[rows[:, SECOND] > kept_from])
         },
         minutes=minutes[minutes[:, 0] > until_ns // MINUTE_NS - rules.asleep_min - 2],
         asleep=judged[0],
@@ -82,29 +87,40 @@ def step(
     return after, Movement(ends_ns, activity, sustained | rhythmic, rhythmic, still_min, asleep)
 
 
-def _taken_in(seconds: dict[str, Rows], chunk: Chunk) -> dict[str, Rows]:
+def _taken_in(seconds: dict[str, Ints], chunk: Chunk) -> dict[str, Ints]:
     taken = dict(seconds)
+    rows = chunk.motions[np.isfinite(chunk.motions["activity_mg"])]
     for code, name in enumerate(chunk.devices):
-        new = chunk.motions[chunk.motions["device"] == code]
-        if len(new):
-            taken[name] = by_time(np.concatenate([taken.get(name, rows_of(MOTION, 0)), new]))
+        mine = rows[rows["device"] == code]
+        if len(mine):
+            cadence = np.nan_to_num(mine["cadence_per_min"] * 1000, nan=NO_CADENCE)
+            new = np.stack(
+                [
+                    -(-mine["time_ns"] // SECOND_NS),
+                    _whole(mine["activity_mg"] * 1000),
+                    _whole(cadence),
+                ],
+                axis=1,
+            )
+            taken[name] = np.concatenate([taken.get(name, np.empty((0, 3), np.int64)), new])
     return taken
 
 
-def _one_a_second(by_device: dict[str, Rows]) -> Rows:
-    rows = np.concatenate([rows_of(MOTION, 0), *(by_device[name] for name in sorted(by_device))])
-    rows = rows[np.isfinite(rows["activity_mg"])]
-    _, first = np.unique(-(-rows["time_ns"] // SECOND_NS), return_index=True)
-    one: Rows = rows[first]
-    return one
-
-
-def _micro_g(activity_mg: Floats) -> Ints:
-    whole: Ints = np.rint(np.minimum(activity_mg, 1e9) * 1000).astype(np.int64)
+def _whole(values: Floats) -> Ints:
+    whole: Ints = np.rint(np.minimum(values, 1e12)).astype(np.int64)
     return whole
 
 
-def _activity(seconds: Rows, ends_ns: Ints, rules: Rules) -> tuple[Floats, Bools, Bools]:
+def _one_a_second(by_device: dict[str, Ints]) -> Ints:
+    """Return each second once, in order of time."""
+    none = np.empty((0, 3), np.int64)
+    rows = np.concatenate([none, *(by_device[name] for name in sorted(by_device))])
+    _, first = np.unique(rows[:, SECOND], return_index=True)
+    one: Ints = rows[first]
+    return one
+
+
+def _activity(seconds: Ints, ends_ns: Ints, rules: Rules) -> tuple[Floats, Bools, Bools]:
     """Return each hop's activity, whether movement is sustained, and whether it is rhythmic."""
     span_hops = rules.moving_span_s // HOP_S
     hops = np.unique(ends_ns[:, None] - np.arange(span_hops) * HOP_NS)
@@ -113,24 +129,23 @@ def _activity(seconds: Rows, ends_ns: Ints, rules: Rules) -> tuple[Floats, Bools
     low, high = spans(hops, ends_ns, span_hops * HOP_NS)
     activity = medians[np.searchsorted(hops, ends_ns)]
     sustained = (2 * (moving[high] - moving[low]) > span_hops) | (activity > rules.strenuous_mg)
-    with np.errstate(invalid="ignore"):
-        cadenced = seconds["cadence_per_min"] >= rules.rhythm_per_min
+    cadenced = seconds[:, CADENCE] >= rules.rhythm_per_min * 1000
     rhythm = np.concatenate(([0], np.cumsum(cadenced)))
-    low, high = spans(seconds["time_ns"], ends_ns, WINDOW_NS)
+    low, high = spans(seconds[:, SECOND] * SECOND_NS, ends_ns, WINDOW_NS)
     rhythmic = (2 * (rhythm[high] - rhythm[low]) > high - low) & (high > low)
     return activity, sustained, rhythmic
 
 
-def _medians(seconds: Rows, ends_ns: Ints) -> Floats:
+def _medians(seconds: Ints, ends_ns: Ints) -> Floats:
     """Return the median activity of each minute that ends at ``ends_ns``; NaN without motion."""
-    low, high = spans(seconds["time_ns"], ends_ns, WINDOW_NS)
+    low, high = spans(seconds[:, SECOND] * SECOND_NS, ends_ns, WINDOW_NS)
     count = high - low
     widest = int(count.max(initial=0))
     if widest == 0:
         return np.full(len(ends_ns), np.nan)
     place = np.arange(widest)
     index = np.minimum(low[:, None] + place, len(seconds) - 1)
-    values = np.where(place < count[:, None], seconds["activity_mg"][index], np.inf)
+    values = np.where(place < count[:, None], seconds[index, ACTIVITY] / 1000, np.inf)
     values.sort(1)
     rows = np.arange(len(ends_ns))
     lower = values[rows, np.maximum(count - 1, 0) // 2]
@@ -138,17 +153,17 @@ def _medians(seconds: Rows, ends_ns: Ints) -> Floats:
     return np.where(count > 0, (lower + upper) / 2, np.nan)
 
 
-def _minutes(old: Ints | None, seconds: Rows, until_ns: int) -> Ints:
+def _minutes(old: Ints | None, seconds: Ints, until_ns: int) -> Ints:
     """Return the table of whole minutes that have passed, with those of before."""
     if old is None:
         old = np.empty((0, 3), np.int64)
-    minute = -(-seconds["time_ns"] // MINUTE_NS)
+    minute = -(-seconds[:, SECOND] * SECOND_NS // MINUTE_NS)
     fresh = (minute > (old[-1, 0] if len(old) else np.iinfo(np.int64).min)) & (
         minute * MINUTE_NS < until_ns
     )
     numbers, place, counts = np.unique(minute[fresh], return_inverse=True, return_counts=True)
     sums = np.zeros(len(numbers), np.int64)
-    np.add.at(sums, place, _micro_g(seconds["activity_mg"][fresh]))
+    np.add.at(sums, place, seconds[fresh, ACTIVITY])
     return np.concatenate([old, np.stack([numbers, counts, sums], 1)])
 
 
