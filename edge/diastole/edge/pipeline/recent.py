@@ -50,11 +50,12 @@ def step(state: State, ends_ns: Ints, ln_hr: Floats, rules: Rules) -> tuple[Stat
     micro = np.rint(np.where(valid, ln_hr, 0.0) * MICRO).astype(np.int64)
     hops = np.concatenate([state.hops, np.stack([ends_ns, micro], 1)[valid]])
     minutes, hour = _hour(state.minutes, ends_ns, micro, valid, rules)
+    now = np.where(valid, micro / MICRO, np.nan)
     recent = Recent(
-        ln_hr=np.where(valid, micro / MICRO, np.nan),
+        ln_hr=now,
         ln_hr_hour=hour,
         ln_hr_3min=_mean(hops, ends_ns, rules.context_s * SECOND_NS),
-        rise_2min=micro / MICRO - _at(hops, ends_ns - RISE_NS),
+        rise_2min=now - _at(hops, ends_ns - RISE_NS),
     )
     if len(ends_ns):
         newest = int(ends_ns[-1])

@@ -137,9 +137,11 @@ class _Normal:
 
 def _begin(state: State, hops: Hops, first: int, minute: int, rules: Rules) -> State:
     """Return the state at a minute's first hop: the minute before entered, or the session over."""
+    if minute == state.minute:  # it began in a chunk before; a cut ends no session
+        return state
     end_ns = int(hops.ends_ns[first])
     counts, quiet = state.counts, state.quiet
-    if minute != state.minute and quiet:
+    if quiet:
         for source in sorted({place for place, _, _ in quiet}):
             bins = np.array([cell for place, *cell in quiet if place == source])
             counts = enter(counts, SOURCES[source], bins[:, 0], bins[:, 1], state.last_hop_ns)
