@@ -26,7 +26,7 @@ from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.blocks import ended, first_ns
 from diastole.edge.formats.e4_raw import RawFile, moment_ns, raw_files, start_of
-from diastole.edge.formats.intervals import beats_at, note, s_to_ms
+from diastole.edge.formats.intervals import beats_at, note, note_order, s_to_ms
 from diastole.edge.formats.place import Place, fits, quoted, the_place
 from diastole.edge.records import MINUTE_NS, SECOND_NS, BeatKind, HeartRateKind, Mark
 
@@ -120,7 +120,7 @@ def _beats(place: Place, start_ns: int, notes: Counter[str]) -> Rows:
     known = np.isfinite(rows[:, 0])
     note(notes, "row without a time, left out", ~known)
     rows = rows[known]
-    note(notes, "row earlier than the row before it, sorted", np.diff(rows[:, 0]) < 0)
+    note_order(notes, rows[:, 0])
     single = np.unique(rows, axis=0, equal_nan=False)
     note(notes, "repeated beat, left out", len(rows) - len(single))
     time_ns = start_ns + np.rint(single[:, 0] * 1e9).astype(np.int64)

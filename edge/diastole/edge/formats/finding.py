@@ -112,7 +112,7 @@ def _unknown(path: Path) -> BadFile:
         if start.startswith(b"PK") or zipfile.is_zipfile(path):
             return _unknown_zip(path)
         lines = rr_text.head(path)
-    what = rr_text.refusal(lines) or "no format knows it"
+    what = (rr_text.refusal(lines) if lines else None) or "no format knows it"
     return BadFile(path, what, "give a recording, or name its format with --format")
 
 

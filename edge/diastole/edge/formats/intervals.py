@@ -90,7 +90,6 @@ def beats_at(
     finite = np.isfinite(rr_ms)
     note(notes, "beat interval that is no number, zero or negative", ~finite | (rr_ms <= 0))
     note(notes, "beat interval over 2 s", finite & (rr_ms > RANGE_MS[1]))
-    note(notes, "row earlier than the row before it, sorted", np.diff(time_ns) < 0)
     rows = rows_of(
         BEAT,
         len(rr_ms),
@@ -100,6 +99,11 @@ def beats_at(
         rr_ms=np.where(finite, rr_ms, 0.0),
     )
     return by_time(rows)
+
+
+def note_order(notes: Counter[str], times: Floats | Ints) -> None:
+    """Count the rows of a file that lie before the row above them; they are sorted."""
+    note(notes, "row earlier than the row before it, sorted", np.diff(times) < 0)
 
 
 def note(notes: Counter[str], sentence: str, where: Bools | int) -> None:

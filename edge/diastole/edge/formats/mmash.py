@@ -18,7 +18,7 @@ from diastole.edge.chunks import MOTION, Chunk, Floats, Ints, Rows, by_time, row
 from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.blocks import in_blocks
-from diastole.edge.formats.intervals import beats_at, note, s_to_ms, usable
+from diastole.edge.formats.intervals import beats_at, note, note_order, s_to_ms, usable
 from diastole.edge.formats.place import Place, fits, quoted, the_place
 from diastole.edge.formats.table import Table, read_table
 from diastole.edge.records import SECOND_NS, BeatKind
@@ -107,8 +107,9 @@ def _second_of_day(text: str) -> int:
 
 def _beats(table: Table, notes: Counter[str]) -> Rows:
     rr_ms = s_to_ms(table.numbers("ibi_s"))
-    time_ns = run_ends_ns(_stamps_s(table, notes), rr_ms)
-    return beats_at(time_ns, rr_ms, BeatKind.RR, notes)
+    stamps_s = _stamps_s(table, notes)
+    note_order(notes, stamps_s)
+    return beats_at(run_ends_ns(stamps_s, rr_ms), rr_ms, BeatKind.RR, notes)
 
 
 def run_ends_ns(stamp_s: Sequence[int] | Ints, rr_ms: Floats) -> Ints:
@@ -141,7 +142,7 @@ def _motions(table: Table, notes: Counter[str]) -> Rows:
     known = (np.abs(counts) < LARGEST) & (np.abs(steps) < LARGEST)
     note(notes, "second of the actigraph without a number, left out", ~known)
     stamps = _stamps_s(table, notes)[known]
-    note(notes, "second of the actigraph out of order, sorted", np.diff(stamps) < 0)
+    note_order(notes, stamps)
     order = np.argsort(stamps, kind="stable")
     stamps, counts, steps = stamps[order], counts[known][order], steps[known][order]
     rows = rows_of(

@@ -22,7 +22,7 @@ from diastole.edge.formats.place import reading, text_lines
 from diastole.edge.formats.rr_text import REMEDY, head, is_number, recording, time_scale
 from diastole.edge.formats.table import Table, read_table
 
-_INTERVALS: Final = re.compile(r"(rri?|nni?|ibi|ppi?)(interval)?s?(ms|msec|s|sec|seconds)?")
+_INTERVALS: Final = re.compile(r"(rri?|nni?|ibi)(interval)?s?(ms|msec|s|sec|seconds)?")
 _UNIT: Final = re.compile(r"[ _(\[](ms|msec|s|sec|seconds)[)\]]?$")
 
 

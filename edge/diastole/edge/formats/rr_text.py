@@ -24,6 +24,7 @@ from diastole.edge.formats.intervals import (
     in_ms,
     like_heartbeats,
     note,
+    note_order,
 )
 from diastole.edge.formats.place import quoted, reading, text_lines
 from diastole.edge.records import BeatKind
@@ -162,6 +163,7 @@ def _chunks(
     else:
         known = np.abs(times_s) < LATEST_S
         note(notes, "row without a time, left out", ~known)
+        note_order(notes, times_s[known])
         time_ns, rr_ms = _whole_ns(times_s[known]), rr_ms[known]
     if not len(rr_ms):
         raise BadFile(path, "holds no beat intervals", REMEDY)
@@ -184,8 +186,8 @@ def refusal(lines: Sequence[str]) -> str | None:
     if len(rows) < len(numbers.rows) and len(numbers.rows[0]) > 1:
         return "has a header that names no beat intervals"
     read = [[float(text) for text in row if is_number(text)] for row in rows]
-    total, numeric = sum(map(len, rows)), sum(map(len, read))
-    if not numeric or total - numeric > max(1, total / 100):
+    text = [len(row) - len(some) for row, some in zip(rows, read, strict=True)]
+    if sum(text[:50]) > 2 or sum(text) > len(rows) / 2:
         return "holds no list of numbers"
     rr, _ = split_columns([row for row in read if row])
     likely = like_heartbeats(in_ms(rr))
