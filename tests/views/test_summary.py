@@ -26,7 +26,7 @@ def test_it_adds_up_worn_time_and_what_was_said() -> None:
     rows = len(columns["t_s"])
     stress = int((columns["decision"] == "stress").sum())
     assert lines[0] == "lab/S01 [red]"
-    assert f"worn {rows / 12:.1f} min, 2024-05-03 07:30 to 2024-05-03 08:30 UTC" in lines
+    assert f"worn {rows / 12:.1f} min, 2024-05-03 07:30 to 08:30 UTC" in lines
     assert f"stress-like {stress / 12:.1f} min ({stress / rows:.0%})" in lines
     assert "body at work or recovering 10.0 min (18%)" in lines
     assert any(line.startswith("normal 61-71 bpm: below 1%") for line in lines)

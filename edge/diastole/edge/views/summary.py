@@ -84,7 +84,7 @@ def _lines(rows: Columns) -> Iterator[Line]:
     yield from _measure(rows, "RMSSD", "rmssd_ms", "normal_rmssd", "ms")
     coverage = _quantile(rows["coverage"], 0.5)
     graded = percent(rows["grade"] == Grade.BEATS)
-    yield "coverage", f"{coverage:.0%} of a minute (median); good for variability {graded}", ""
+    yield "coverage", f"{coverage:.0%} of a minute (median); variability in {graded}", ""
     models = [model for model in np.unique(rows["model"]) if model]
     yield "model", " ".join(models) or "none: every reading is undecided", ""
 
@@ -100,7 +100,8 @@ def _wearing(rows: Columns) -> Iterator[Line]:
     if not np.isfinite(rows["activity_mg"]).any():
         yield "  gives", "no motion: exertion is told from the heart rate, sleep not at all", "dim"
     first, last = (str(rows["time"][k])[:16].replace("T", " ") for k in (0, -1))
-    when = f", {first} to {last} UTC" if first else ""
+    until = last[11:] if last[:10] == first[:10] else last
+    when = f", {first} to {until} UTC" if first else ""
     yield "worn", f"{_duration(_minutes(rows['decision'] != ''))}{when}", ""
 
 
