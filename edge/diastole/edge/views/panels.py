@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from diastole.edge.chunks import Bools, Floats
-from diastole.edge.records import BeatKind, Decision, Grade, Reason, Verdict
+from diastole.edge.records import BeatKind, Decision, Grade, HeartRateKind, Reason, Verdict
 from diastole.edge.schema import HOP_S
 from diastole.edge.views.strokes import (
     GAP_S,
@@ -29,6 +29,7 @@ from diastole.edge.views.words import (
     GREY,
     INK,
     ORANGE,
+    PLUM,
     PURPLE,
     REASON_WORDS,
     SKY,
@@ -65,6 +66,15 @@ _LABEL_COLOURS: Final = {
     "sleep": "#A3AFCB",
 }
 _DOTS: Final[dict[str, Any]] = {"ls": "", "marker": "o", "rasterized": True}
+_SOURCE_COLOURS: Final = {
+    BeatKind.RR: (BLUE, SKY),
+    BeatKind.PPI: (BLUE, SKY),
+    BeatKind.PPG: (PLUM, PURPLE),
+    HeartRateKind.SPECTRAL: (ORANGE, ORANGE),
+    HeartRateKind.DEVICE: (GREY, GREY),
+    "none": (INK, INK),
+}
+"""Of windows good for variability, and of those good for heart rate only."""
 _OTHER_LABEL: Final = "#E4E4E4"
 _LETTERS: Final = 150
 """Letters of a strip's text that fit beside each other."""
@@ -79,7 +89,8 @@ def panels(columns: Columns, beats: Columns, segments: Segments, x: Scale) -> It
     yield 2.2, lambda axes: tachogram(axes, beats, x)
     yield 1.6, lambda axes: heart_rate(axes, rows, x)
     yield 1.6, lambda axes: variability(axes, rows, x)
-    yield 1.3, lambda axes: probability(axes, rows, x)
+    scored = np.isfinite(rows["p_stress"]).any()
+    yield 1.3 if scored else 0.5, lambda axes: probability(axes, rows, x)
     spoken = list(statements(rows))
     yield 0.35 + 0.19 * len(spoken), lambda axes: said(axes, rows, spoken, x)
     yield 1.3, lambda axes: motion(axes, rows, x)
@@ -145,27 +156,26 @@ def variability(axes: "Axes", rows: Columns, x: Scale) -> None:
     axes.set(ylabel="RMSSD\nms", yscale="log")
     band(axes, rows, "normal_rmssd_low_ms", "normal_rmssd_high_ms", x)
     positive = np.where(rows["rmssd_ms"] > 0, rows["rmssd_ms"], np.nan)
-    trend(axes, x, rows["t_s"], positive, ("#9C4277", "#E3B4CE"), "RMSSD")
-    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
-    axes.set_yticks(ticks, [str(tick) for tick in ticks])
-    axes.minorticks_off()
+    trend(axes, x, rows["t_s"], positive, (PLUM, "#E3B4CE"), "RMSSD")
     finite = positive[np.isfinite(positive)]
-    if len(finite):
-        axes.set_ylim(0.8 * np.quantile(finite, 0.002), 1.25 * np.quantile(finite, 0.998))
-    else:
-        axes.set_ylim(5, 200)
+    if not len(finite):
         nothing(axes, "no variability could be measured")
+    low, high = np.quantile(finite, [0.002, 0.998]) if len(finite) else (8.0, 80.0)
+    ticks = np.outer([1, 10, 100], [1, 2, 5] if high > 8 * low else [1, 1.5, 2, 3, 5, 7]).ravel()
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(0.8 * low, 1.25 * high)
     legend(axes)
 
 
 def probability(axes: "Axes", rows: Columns, x: Scale) -> None:
     """Draw p(stress) with its band of doubt, coloured by what was decided."""
     axes.set(ylabel="p(stress)", ylim=(-0.04, 1.04), yticks=[0, 0.5, 1])
-    axes.axhspan(0.45, 0.55, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
     p_stress = rows["p_stress"]
     if not np.isfinite(p_stress).any():
         nothing(axes, "no probability: no model, or no reading that it fits")
         return
+    axes.axhspan(0.45, 0.55, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
     line(axes, x, rows["t_s"], p_stress, color="#B0B0B0", label=None)
     for decision, colour in DECISION_COLOURS.items():
         so = (rows["decision"] == decision) & np.isfinite(p_stress)
@@ -216,7 +226,7 @@ def motion(axes: "Axes", rows: Columns, x: Scale) -> None:
     activity = rows["activity_mg"]
     axes.set_ylim(0, max(100.0, 1.2 * float(np.nanmax(activity, initial=0.0))))
     if np.isfinite(activity).any():
-        axes.axhline(35, color=GREY, lw=0.8, ls=(0, (4, 3)), label="still below")
+        axes.axhline(35, color=GREY, lw=0.8, ls=(0, (4, 3)), label="still: below 35")
         line(axes, x, rows["t_s"], activity, color=INK, label="activity, median of 60 s")
     else:
         nothing(axes, "no motion recorded")
@@ -227,7 +237,6 @@ def quality(axes: "Axes", rows: Columns, x: Scale) -> None:
     """Draw how much of each window beats cover, and what the numbers rest on."""
     axes.set(ylabel="coverage", ylim=(-0.05, max(1.08, float(rows["coverage"].max(initial=0)))))
     axes.axhline(0.3, color=GREY, lw=0.8, ls=(0, (4, 3)))
-    colours = iter((BLUE, SKY, ORANGE, PURPLE, GREY, INK, VERMILLION))
     for source in dict.fromkeys(rows["source"]):
         for grade in Grade:
             so = (rows["source"] == source) & (rows["grade"] == grade)
@@ -236,7 +245,14 @@ def quality(axes: "Axes", rows: Columns, x: Scale) -> None:
                 only = ", good for heart rate only" if beaten else ""
                 name = f"{SOURCE_WORDS[str(source)]}{only}"
                 values = np.where(so, rows["coverage"], np.nan)
-                line(axes, x, rows["t_s"], values, color=next(colours, INK), label=name)
+                line(
+                    axes,
+                    x,
+                    rows["t_s"],
+                    values,
+                    color=_SOURCE_COLOURS[str(source)][beaten],
+                    label=name,
+                )
     legend(axes)
 
 

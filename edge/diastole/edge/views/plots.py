@@ -112,17 +112,27 @@ def session_figure(
                 axes.axvspan(start, start + width, color="#F1F1F1", lw=0, zorder=0)
         x.dress(grid[-1])
         figure.align_ylabels(grid)
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
+        figure.suptitle(
+            _heading(title, columns), x=0.01, ha="left", fontweight="bold", parse_math=False
+        )
         small: dict[str, Any] = {"x": 0.01, "ha": "left", "fontsize": 7, "color": "#555555"}
         figure.supxlabel(_footer(columns, provenance or {}), parse_math=False, **small)
     return figure
+
+
+def _heading(title: str, columns: Columns) -> str:
+    parts = [title, *map(str, np.unique(columns["device"]))]
+    if len(columns["time"]) and columns["time"][0]:
+        parts.append(f"{str(columns['time'][0])[:16].replace('T', ' ')} UTC")
+    return "   ".join(parts)
 
 
 def _footer(columns: Columns, provenance: Mapping[str, str]) -> str:
     models = [str(model)[:12] for model in np.unique(columns["model"]) if model]
     simulated = ["SIMULATED"] if columns["simulated"].any() else []
     facts = [f"diastole {__version__}", f"model {' '.join(models) or 'none'}", *simulated]
-    facts += [f"{name} {value[:24]}" for name, value in provenance.items() if value]
+    short = {name: value for name, value in provenance.items() if value[:1] not in ("", "{", "[")}
+    facts += [f"{name} {value[:24]}" for name, value in short.items() if name != "diastole"]
     return "\n".join([*textwrap.wrap(" · ".join(facts), 220)[:2], NOT_A_DIAGNOSIS])
 
 

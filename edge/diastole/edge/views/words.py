@@ -58,6 +58,7 @@ SKY: Final = "#56B4E9"
 ORANGE: Final = "#E69F00"
 GREY: Final = "#8A8A8A"
 PURPLE: Final = "#CC79A7"
+PLUM: Final = "#9C4277"
 VERMILLION: Final = "#D55E00"
 INK: Final = "#1A1A1A"
 DECISION_COLOURS: Final = {
