@@ -3,8 +3,8 @@
 Truth: an interval is sinus where both its beats are N, L or R, nothing else (an artefact, a blocked
 P wave) was annotated between them and it lasts 300 to 2000 ms; the true RMSSD of a window is that
 of its successive sinus intervals. Faults are put into sinus runs: 1 % of beats missed, 1 % extra,
-0.5 % displaced by 100 to 200 ms. Atrial fibrillation and paced records stand apart: their beats are
-called normal, and have no sinus rhythm.
+0.5 % displaced by 100 to 200 ms; one is found where an interval that it spoilt is refused. Atrial
+fibrillation and paced records stand apart: their beats are called normal, and have no sinus rhythm.
 """
 
 import argparse
