@@ -82,10 +82,10 @@ def ends(draw: st.DrawFn, rr_ms: Floats) -> Ints:
         steps[:] = draw(st.integers(300, 2000)) * MS
     elif len(steps):
         places = st.integers(0, len(steps) - 1)
-        for place in draw(st.lists(places, max_size=6)):
+        for place in draw(st.lists(places, max_size=4)):
             steps[place] += draw(st.sampled_from(HOLES_NS))
-        for place in draw(st.lists(places, max_size=3)):
-            steps[place] = draw(st.sampled_from(DOUBLED_NS))
+        if draw(st.integers(0, 3)) == 0:
+            steps[draw(places)] = draw(st.sampled_from(DOUBLED_NS))
         if draw(st.integers(0, 9)) == 0:
             steps += draw(st.sampled_from(HOLES_NS))
     return np.cumsum(np.maximum(steps, 0))
