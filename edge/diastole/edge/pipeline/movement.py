@@ -93,12 +93,12 @@ def _taken_in(seconds: dict[str, Ints], chunk: Chunk) -> dict[str, Ints]:
     for code, name in enumerate(chunk.devices):
         mine = rows[rows["device"] == code]
         if len(mine):
-            cadence = np.nan_to_num(mine["cadence_per_min"] * 1000, nan=NO_CADENCE)
+            cadence = np.nan_to_num(mine["cadence_per_min"], nan=NO_CADENCE / 1000)
             new = np.stack(
                 [
                     -(-mine["time_ns"] // SECOND_NS),
-                    _whole(mine["activity_mg"] * 1000),
-                    _whole(cadence),
+                    _thousandths(mine["activity_mg"]),
+                    _thousandths(cadence),
                 ],
                 axis=1,
             )
@@ -106,8 +106,8 @@ def _taken_in(seconds: dict[str, Ints], chunk: Chunk) -> dict[str, Ints]:
     return taken
 
 
-def _whole(values: Floats) -> Ints:
-    whole: Ints = np.rint(np.minimum(values, 1e12)).astype(np.int64)
+def _thousandths(values: Floats) -> Ints:
+    whole: Ints = np.rint(np.clip(values, -1e9, 1e9) * 1000).astype(np.int64)
     return whole
 
 
