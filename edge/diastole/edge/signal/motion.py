@@ -25,6 +25,8 @@ LIKE_ONE: Final = 0.35
 """Least likeness (-1 to 1) to itself one period before ..."""
 LIKE_TWO: Final = 0.2
 """... and two periods before."""
+NEARLY: Final = 0.85
+"""A period is the shortest whose likeness is this share of the highest."""
 REACH_S: Final = SPAN + 2 * PERIOD_S[1] + 1.5
 SLOWEST_HZ: Final = 10.0
 """Sampled more slowly, a rhythm cannot be told."""
@@ -96,24 +98,29 @@ def _cadence(swings: list[Floats], total: Callable[[Floats], Floats], rate_hz: f
     low, high = (round(s * rate_hz / step) for s in PERIOD_S)
     power = product(0)
     energy = lately(power)
+    strong = energy > LEAST_MG**2 * SPAN * rate_hz
+    if not strong.any():
+        return np.full_like(energy, np.nan)
     like = np.full((2 * high + 1, len(energy)), np.nan)  # by lag, then second
     for k in range(low - 1, 2 * high + 1):
         lag = k * step
         before = np.concatenate([np.full(min(lag, len(power)), np.nan), power[: len(power) - lag]])
         both = energy + lately(before[: len(power)])
         like[k] = 2 * np.divide(lately(product(lag)), both, out=both * np.nan, where=both > 0)
-    strong = energy > LEAST_MG**2 * SPAN * rate_hz
     return np.where(strong, _rhythm(like, low, high), np.nan) * (rate_hz / step)
 
 
 def _rhythm(like: Floats, low: int, high: int) -> Floats:
-    """Periods a minute for lags of one a second: the most alike, if its double is alike, too."""
+    """Periods a minute for lags of one a second: the shortest of about the most alike.
+
+    Its double must be alike, too; alone it is likely to be the most alike of all.
+    """
     here = like[low : high + 1]
     top = (here > like[low - 1 : high]) & (here >= like[low + 1 : high + 2])
     best = np.where(top, here, -1.0)
-    lag = low + best.argmax(axis=0)
+    lag = low + (best >= NEARLY * best.max(axis=0)).argmax(axis=0)
     at = np.arange(like.shape[1])
     before, after = like[lag - 1, at] - like[lag, at], like[lag + 1, at] - like[lag, at]
-    rhythmic = (best.max(axis=0) > LIKE_ONE) & (like[2 * lag, at] > LIKE_TWO)
+    rhythmic = (best[lag - low, at] > LIKE_ONE) & (like[2 * lag, at] > LIKE_TWO)
     bend = np.where(rhythmic, before + after, 1.0)
     return np.where(rhythmic, 60.0 / (lag + 0.5 * (before - after) / bend), np.nan)
