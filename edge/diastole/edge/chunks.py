@@ -145,6 +145,9 @@ class Chunk:
             if len(rows) and int(rows["device"].max()) >= len(self.devices):
                 text = f"{name} of a chunk name a device that it does not list"
                 raise ValueError(text)
+        if any(run.device >= len(self.devices) for run in self.samples):
+            text = "samples of a chunk name a device that it does not list"
+            raise ValueError(text)
 
     def split(self, time_ns: int) -> tuple["Chunk", "Chunk"]:
         """Return the records before ``time_ns`` and those from it on, whose join is this one."""

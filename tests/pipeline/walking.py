@@ -1,0 +1,56 @@
+"""Walk chunks through observe, and tell whether two walks said the same."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from diastole.edge.chunks import Chunk, Rows
+from diastole.edge.features import engine
+from diastole.edge.pipeline import observe
+from diastole.edge.pipeline.observations import Observations, join_observations
+from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.state import pack, unpack
+
+RULES = Rules()
+
+
+def walk(
+    chunks: Chunk | Iterable[Chunk],
+    *,
+    resumed: bool = False,
+    engine_name: str = "vectorised",
+    state: observe.State | None = None,
+) -> tuple[Observations, Rows, observe.State]:
+    """Observe the chunks; give what was said, the judged beats by device name, and the state."""
+    computing = engine(engine_name)
+    state = state or observe.State()
+    said, beats = [], []
+    for chunk in [chunks] if isinstance(chunks, Chunk) else chunks:
+        state, observed, judged = observe.step(state, chunk, computing, RULES)
+        if resumed:
+            state = unpack(pack(state, RULES), RULES)
+        said.append(observed)
+        beats.append(judged.rows)
+    return join_observations(said), np.concatenate(beats), state
+
+
+def by_device(observed: Observations) -> Observations:
+    """Give the rows by time and device; devices that say something are numbered by name."""
+    rows = observed.rows.copy()
+    names = tuple(sorted(observed.devices[place] for place in np.unique(rows["device"])))
+    places = np.array(
+        [names.index(name) if name in names else 0 for name in observed.devices] or [0], np.uint16
+    )
+    rows["device"] = places[rows["device"]]
+    order = np.lexsort((rows["device"], rows["time_ns"]))
+    return Observations(names, rows[order], observed.features[order], observed.inputs[order])
+
+
+def assert_same(one: Observations, other: Observations) -> None:
+    """Hold that times, counts and verdicts are equal, and features to 1e-9."""
+    one, other = by_device(one), by_device(other)
+    assert one.devices == other.devices
+    for name in one.rows.dtype.names or ():
+        np.testing.assert_array_equal(one.rows[name], other.rows[name], err_msg=name)
+    np.testing.assert_allclose(one.features, other.features, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-9, atol=1e-9)
