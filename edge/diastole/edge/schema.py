@@ -26,6 +26,8 @@ FLAT_MS: Final = 0.5
 """A spectrum of intervals that differ by less has no meaning (a BLE step is 0.977 ms)."""
 DUST_MS: Final = 1e-6
 """SD1, SD2 or RMSSD at or under this is rounding dust of an exact 0: no ratio of it exists."""
+DUST_MS2: Final = 1e-6
+"""HF at or under this is rounding dust of a smooth curve: no ratio or logarithm of it exists."""
 INTERPOLATION_HZ: Final = 4
 
 
@@ -55,7 +57,7 @@ class Feature(NamedTuple):
 
 
 SPECTRAL: Final = frozenset({"lf", "hf", "lf_hf", "tp", "ln_hf"})
-RATIOS: Final = frozenset({"sdrmssd", "sd1sd2", "cvi"})
+RATIOS: Final = frozenset({"sdrmssd", "sd1sd2", "cvi", "lf_hf", "ln_hf"})
 
 FEATURES_60S: Final = (
     Feature("hr_mean_bpm", "bpm", "hr_mean", "60000/MeanNN", 10, 5, 0),

@@ -79,7 +79,8 @@ def _spectral(
 ) -> dict[str, Floats]:
     from neurokit2 import hrv_frequency
 
-    found = {name: np.empty(len(low)) for name in wanted}
+    names = wanted | {"hf"}
+    found = {name: np.empty(len(low)) for name in names}
     for row in range(len(low)):
         values = _by_column(
             hrv_frequency(
@@ -88,7 +89,7 @@ def _spectral(
                 interpolation_rate=INTERPOLATION_HZ,
             )
         )
-        for name in wanted:
+        for name in names:
             found[name][row] = values[COLUMNS[name]]
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from diastole.edge.chunks import Bools, Floats, Ints, rr_ns
 from diastole.edge.records import SECOND_NS
-from diastole.edge.schema import DUST_MS, FLAT_MS, MAX_HOLE_S, MIN_STEP_MS, Feature
+from diastole.edge.schema import DUST_MS, DUST_MS2, FLAT_MS, MAX_HOLE_S, MIN_STEP_MS, Feature
 
 PAIR_NS: Final = 10_000_000
 """An interval that begins this near to the end of the one before is successive to it."""
@@ -119,14 +119,16 @@ def _arranged(spec: Sequence[Feature], exists: Bools, statistics: dict[str, Floa
         if not rows.any():
             continue
         if feature.ratio:
-            rows = rows & ~_dusty(statistics)
+            rows = rows & ~_dusty(feature, statistics)
         values = statistics[feature.statistic]
         rows = rows & np.isfinite(values)
         features[rows, column] = values[rows]
     return features
 
 
-def _dusty(statistics: dict[str, Floats]) -> Bools:
-    """Whether a deviation that is 0 in exact arithmetic may have come out as rounding."""
+def _dusty(feature: Feature, statistics: dict[str, Floats]) -> Bools:
+    """Whether a term of the ratio is 0 in exact arithmetic and may have come out as rounding."""
+    if feature.spectral:
+        return ~(statistics["hf"] > DUST_MS2)
     least = np.minimum(np.minimum(statistics["sd1"], statistics["sd2"]), statistics["rmssd"])
     return ~(least > DUST_MS)
