@@ -7,6 +7,8 @@ from typing import Final
 
 MODEL_FILE: Final = "stress.onnx"
 CARD_FILE: Final = "stress.md"
+PEOPLE_FILE: Final = "subjects.csv"
+"""Whose session is whose, as ``diastole replay --subjects`` takes it."""
 
 
 def train(parser: ArgumentParser) -> Callable[[Namespace], int]:
@@ -14,7 +16,9 @@ def train(parser: ArgumentParser) -> Callable[[Namespace], int]:
     parser.add_argument(
         "--data", type=Path, default=Path("../shared/data"), help="the folder of labelled sets"
     )
-    parser.add_argument("--out", type=Path, required=True, help="the folder for model and card")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the folder for model, card and subjects.csv"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="sessions observed at a time")
     parser.add_argument("--force", action="store_true", help="replace what is there")
     return _train
@@ -24,19 +28,27 @@ def _train(given: Namespace) -> int:
     from diastole.edge.outputs import refuse_existing, whole_file
     from diastole.edge.pipeline.scoring import read_model
     from diastole.models.card import card
-    from diastole.models.datasets import sessions_of
+    from diastole.models.datasets import people_csv, sessions_of
     from diastole.models.evaluate import figures
     from diastole.models.table import observe_sessions
     from diastole.models.train import CHOSEN, train
 
-    model_path, card_path = given.out / MODEL_FILE, given.out / CARD_FILE
-    for path in (model_path, card_path):
+    model_path, card_path, people_path = (
+        given.out / name for name in (MODEL_FILE, CARD_FILE, PEOPLE_FILE)
+    )
+    for path in (model_path, card_path, people_path):
         refuse_existing(path, force=given.force)
-    table = observe_sessions(sessions_of(given.data), given.jobs)
+    sessions = sessions_of(given.data)
+    table = observe_sessions(sessions, given.jobs)
     content = train(table)
     model = read_model(content, model_path)
     text = card(model.metadata, model.hash, *figures(table, CHOSEN))
-    for path, written in ((model_path, content), (card_path, text.encode())):
+    people = people_csv(sessions)
+    for path, written in (
+        (model_path, content),
+        (card_path, text.encode()),
+        (people_path, people.encode()),
+    ):
         with whole_file(path, force=given.force) as stream:
             stream.write(written)
     print(f"{model_path}: model {model.hash[:12]}, its card {card_path.name} beside it")

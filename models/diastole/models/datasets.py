@@ -4,7 +4,7 @@ A data set is a folder of recordings and a label file beside it. People are read
 file, never from a range: some of each set are kept elsewhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -114,3 +114,9 @@ DATA_SETS: Final[tuple[DataSet, ...]] = (STRESS_PREDICT, HONGN)
 def sessions_of(data: Path) -> list[LabelledSession]:
     """List the sessions of every set under the data folder."""
     return [session for data_set in DATA_SETS for session in data_set.sessions(data)]
+
+
+def people_csv(sessions: Sequence[LabelledSession]) -> str:
+    """Return ``session,subject`` lines, sessions as their label files call them."""
+    lines = (f"{session.name},{session.person}\n" for session in sessions)
+    return "".join(["session,subject\n", *lines])

@@ -73,7 +73,9 @@ def drawn_people(number: int) -> Floats:
 
 
 def figure(of: Callable[[Floats], float], people: int) -> Figure:
-    """Return a statistic of drawn people: all of them once, and the middle 95 % of the draws."""
+    """Return a statistic of all people, and the middle 95 % of its values for drawn ones."""
+    if not people:
+        return Figure(np.nan, np.nan, np.nan)
     values = np.array([of(drawn) for drawn in drawn_people(people)])
     known = values[~np.isnan(values)]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
@@ -94,7 +96,7 @@ def median_auc(score: Floats, stress: Bools, person: Texts) -> Figure:
     def median(drawn: Floats) -> float:
         return float(np.median(np.repeat(known, drawn.astype(int))))
 
-    return figure(median, len(known)) if len(known) else Figure(np.nan, np.nan, np.nan)
+    return figure(median, len(known))
 
 
 def balanced_accuracy(says_stress: Bools, stress: Bools, person: Texts) -> Figure:
