@@ -1,6 +1,7 @@
 """The chunk: cut anywhere and joined again it is the same, and it holds its contract."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from diastole.edge.chunks import (
     MOTION,
     UNKNOWN,
     Chunk,
+    Rows,
     SampleRun,
     by_time,
     join,
@@ -135,17 +137,21 @@ def test_runs_that_do_not_follow_stay_apart() -> None:
     assert [len(joined.values) for joined in join_runs([run, after])] == [8]
 
 
+def holding(column: str, rows: Rows) -> Chunk:
+    given: dict[str, Any] = {column: rows}
+    return Chunk(0, ("a",), **given)
+
+
 @pytest.mark.parametrize("column", COLUMNS)
 def test_what_breaks_the_contract_is_refused(column: str) -> None:
     dtype = COLUMNS[column]
     wrong = BEAT if dtype is not BEAT else MOTION
-    empty = Chunk(0, ("a",))
     with pytest.raises(TypeError, match=column):
-        replace(empty, **{column: rows_of(wrong, 1)})
+        holding(column, rows_of(wrong, 1))
     with pytest.raises(ValueError, match="run backwards"):
-        replace(empty, **{column: rows_of(dtype, 2, time_ns=[2, 1])})
+        holding(column, rows_of(dtype, 2, time_ns=[2, 1]))
     with pytest.raises(ValueError, match="does not list"):
-        replace(empty, **{column: rows_of(dtype, 1, device=1)})
+        holding(column, rows_of(dtype, 1, device=1))
 
 
 def test_samples_of_an_unknown_device_are_refused() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from diastole.edge.chunks import Chunk, Rows
 from diastole.edge.features import engine
-from diastole.edge.pipeline import observe
+from diastole.edge.pipeline import observe, verdicts, windows
+from diastole.edge.pipeline.measure import Measured, measure
 from diastole.edge.pipeline.observations import Observations, join_observations
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.state import pack, unpack
@@ -54,3 +55,15 @@ def assert_same(one: Observations, other: Observations) -> None:
         np.testing.assert_array_equal(one.rows[name], other.rows[name], err_msg=name)
     np.testing.assert_allclose(one.features, other.features, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-9, atol=1e-9)
+
+
+def windows_of(chunk: Chunk) -> list[windows.Windows]:
+    """Give the windows that a whole recording closes, a batch a device."""
+    _, judged = verdicts.step(verdicts.State(), chunk)
+    return windows.step(windows.State(), chunk, judged)[1]
+
+
+def measured(chunk: Chunk) -> Measured:
+    """Measure the windows of a recording of one device."""
+    (batch,) = windows_of(chunk)
+    return measure(batch, engine("vectorised"), RULES)
