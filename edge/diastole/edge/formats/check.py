@@ -72,9 +72,9 @@ def _check_end(last: Chunk, whole: Chunk) -> None:
     _hold(
         last_ns is not None and last.until_ns == last_ns + 1, "it does not end at its last record"
     )
-    ends = last.breaks[last.breaks["reason"] == BREAK_REASONS.index(BreakReason.ENDED)]
-    ended = {last.devices[k] for k in ends["device"]}
-    _hold(ended == set(whole.devices), "its last chunk does not end every device")
+    ends = whole.breaks[whole.breaks["reason"] == BREAK_REASONS.index(BreakReason.ENDED)]
+    ended = {whole.devices[k] for k in ends["device"]}
+    _hold(ended == set(whole.devices), "it does not end every device")
 
 
 def _times(chunk: Chunk) -> Iterator[int]:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from io import BufferedIOBase, BufferedReader, RawIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -117,8 +117,8 @@ def _first_line(path: Path) -> bytes:
 
 def _plain(raw: BufferedReader) -> BufferedIOBase:
     """Return the stream of a file's lines, unzipped where it is gzipped."""
-    packed = raw.peek(2)[:2] == GZIP
-    return BufferedReader(cast("RawIOBase", gzip.GzipFile(fileobj=raw))) if packed else raw
+    # read by lines, a GzipFile gives all it holds before it raises for a cut; larger buffers do not
+    return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == GZIP else raw
 
 
 def _lines(path: Path, notes: Counter[str]) -> Iterator[bytes]:
