@@ -132,7 +132,7 @@ def _activity(seconds: Ints, ends_ns: Ints, rules: Rules) -> tuple[Floats, Bools
     cadenced = seconds[:, CADENCE] >= rules.rhythm_per_min * 1000
     rhythm = np.concatenate(([0], np.cumsum(cadenced)))
     low, high = spans(seconds[:, SECOND] * SECOND_NS, ends_ns, WINDOW_NS)
-    rhythmic = (2 * (rhythm[high] - rhythm[low]) > high - low) & (high > low)
+    rhythmic = (rhythm[high] - rhythm[low] >= rules.rhythm_share * (high - low)) & (high > low)
     return activity, sustained, rhythmic
 
 

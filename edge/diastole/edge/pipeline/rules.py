@@ -20,7 +20,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     moving_span_s: int = 120
     """Moving in over half of this span is sustained movement."""
     rhythm_per_min: float = 40.0
-    """A cadence from here on, for over half of a window, is exertion by itself."""
+    """A cadence from here on, ..."""
+    rhythm_share: float = 0.20
+    """... in so much of a window's seconds, is exertion by itself: it shows by fits."""
     asleep_mg: float = 8.0
     """A mean activity under this, over ``asleep_min``, is sleep."""
     awake_mg: float = 18.0
