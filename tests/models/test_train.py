@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from diastole.edge.errors import InputError
 from diastole.edge.pipeline.scoring import read_model
 from diastole.edge.schema import INPUT_NAMES
 from diastole.models.card import card
@@ -135,3 +136,10 @@ def test_the_card_names_sets_people_figures_and_limits() -> None:
         assert part in text
     assert "| AUC over scored windows | 0." in text
     assert "nan" not in text.split("AUC, grade heart rate alone")[0]
+
+
+@pytest.mark.parametrize("label", ["rest", "stress", "other"])
+def test_one_label_alone_is_nothing_to_learn_from(label: str) -> None:
+    table = made.table()
+    with pytest.raises(InputError, match="both rest and stress"):
+        train(replace(table, label=np.full(len(table), label)), NAMES)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from diastole.edge.chunks import Bools, Floats
 from diastole.edge.pipeline.judge import judge
@@ -90,9 +92,6 @@ def elapsed_time(table: Table) -> Floats:
 
     What a protocol that runs rest first gives away: the figure that ours must be read beside.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
-
     p = np.full(len(table), np.nan)
     with threadpool_limits(1):  # threads that wait for each other cost more than they save here
         for person in np.unique(table.person):

@@ -4,16 +4,14 @@ No converter has kernels in double for what a linear model needs, and single pre
 The same model gives the same bytes.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper
 
 from diastole.edge.pipeline.scoring import METADATA_KEY, TENSOR_IN, TENSOR_OUT, Metadata
 from diastole.models.fit import Linear
-
-if TYPE_CHECKING:
-    from onnx import TensorProto
 
 OPSET: Final = 17
 IR_VERSION: Final = 8
@@ -22,8 +20,6 @@ IR_VERSION: Final = 8
 
 def onnx_bytes(linear: Linear, metadata: Metadata) -> bytes:
     """Return the model file: (N, inputs) doubles in, N doubles of p(stress) out."""
-    from onnx import TensorProto, checker, helper
-
     size = len(linear.weights)
     double = TensorProto.DOUBLE
     steps = (
@@ -55,9 +51,7 @@ def onnx_bytes(linear: Linear, metadata: Metadata) -> bytes:
     return content
 
 
-def _constants(linear: Linear) -> list["TensorProto"]:
-    from onnx import numpy_helper
-
+def _constants(linear: Linear) -> list[TensorProto]:
     columns = {
         "fill": linear.fill,
         "centre": linear.centre,

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from diastole.edge.chunks import Floats
+from diastole.edge.errors import InputError
 from diastole.edge.pipeline.scoring import (
     MODEL_FORMAT,
     Golden,
@@ -41,6 +42,9 @@ def training_rows(table: Table, left_out: Sequence[str] = ()) -> Table:
 def train(table: Table, names: Sequence[str] = CHOSEN, left_out: Sequence[str] = ()) -> bytes:
     """Return the model file fitted to everybody in the table but those left out."""
     rows = training_rows(table, left_out)
+    if rows.stress.all() or not rows.stress.any():
+        what = "no windows of both rest and stress are left to learn from"
+        raise InputError(what, "give recordings of several people with labels of both")
     linear = fit(rows, names)
     away = [person for person in (HELD_OUT_FOR_DEMO, *left_out) if person in table.person]
     return onnx_bytes(linear, describe(linear, rows, names, sorted(set(away))))
