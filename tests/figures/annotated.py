@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from diastole.edge.chunks import BEAT, Bools, Floats, Ints, Rows, rows_of, rr_ns
 from diastole.edge.pipeline.gate import variability_is_sound
-from diastole.edge.pipeline.verdicts import ACCEPTED, TOUCH_NS, judge
+from diastole.edge.pipeline.rule import TOUCH_NS
+from diastole.edge.pipeline.verdicts import ACCEPTED, judge
 from diastole.edge.records import MINUTE_NS, SECOND_NS
 
 BEATS: Final = Path(__file__).parents[3] / "shared" / "data" / "beats"

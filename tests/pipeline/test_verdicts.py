@@ -24,7 +24,8 @@ from diastole.edge.chunks import (
     rows_of,
     rr_ns,
 )
-from diastole.edge.pipeline.verdicts import AHEAD_NS, JUDGED, State, judge, step
+from diastole.edge.pipeline.rule import AHEAD_NS
+from diastole.edge.pipeline.verdicts import JUDGED, State, judge, step
 from diastole.edge.records import MINUTE_NS, SECOND_NS, BeatKind, Verdict
 from tests.figures.annotated import annotated
 

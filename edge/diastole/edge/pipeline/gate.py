@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from diastole.edge.chunks import Bools, Floats, Ints, Rows, rr_ns
-from diastole.edge.pipeline.verdicts import ACCEPTED, OUT_OF_RANGE, TOUCH_NS
+from diastole.edge.pipeline.rule import TOUCH_NS
+from diastole.edge.pipeline.verdicts import ACCEPTED, OUT_OF_RANGE
 
 MOST_APART: Final = math.exp(2 * 0.2)
 """Ratio of mean squares, strict and lenient: RMSSDs that are 0.2 apart in ln."""
