@@ -24,7 +24,10 @@ from diastole.edge.chunks import (
     rows_of,
     rr_ns,
 )
+from diastole.edge.pipeline import observe
 from diastole.edge.pipeline.rule import AHEAD_NS
+from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.state import pack, unpack
 from diastole.edge.pipeline.verdicts import JUDGED, State, judge, step
 from diastole.edge.records import MINUTE_NS, SECOND_NS, BeatKind, Verdict
 from tests.figures.annotated import annotated
@@ -291,13 +294,15 @@ def column(n: int, low: int, high: int) -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(low, high), min_size=n, max_size=n)
 
 
-def walk(chunks: Sequence[Chunk]) -> Rows:
-    """Judge chunk after chunk; hold each to what the one before has promised."""
+def walk(chunks: Sequence[Chunk], *, resumed: bool = False) -> Rows:
+    """Judge chunk after chunk, each held to what the one before promised; or resumed at each."""
     state, found, promised = State(), [np.empty(0, JUDGED)], -(2**62)
     for chunk in chunks:
         state, judged = step(state, chunk)
         assert (judged.rows["time_ns"] >= promised).all()
         promised = judged.until_ns
+        if resumed:
+            state = unpack(pack(observe.State(ruled=state), Rules()), Rules()).ruled
         rows = judged.rows.copy()
         rows["device"] = [judged.devices[i] == "watch" for i in rows["device"]]
         found.append(rows)
@@ -306,13 +311,13 @@ def walk(chunks: Sequence[Chunk]) -> Rows:
 
 @given(days(), st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 8000)), max_size=9))
 def test_law_1_no_cut_shows(day: Chunk, cuts: list[tuple[int, int]]) -> None:
-    """Cut anywhere, with records that come before their time: the same rows."""
+    """Cut anywhere, stopped and resumed there, with records before their time: the same rows."""
     pieces, rest, least = [], day, -(2**62)
     for at_ms, behind_ms in sorted(cuts):
         piece, rest = rest.split(at_ms * MS)
         least = max(least, piece.until_ns - behind_ms * MS)
         pieces.append(Chunk(least, piece.devices, piece.beats, breaks=piece.breaks))
-    assert walk([*pieces, rest]).tobytes() == walk([day]).tobytes()
+    assert walk([*pieces, rest], resumed=True).tobytes() == walk([day]).tobytes()
 
 
 @given(days(), st.integers(0, 90_000))
