@@ -55,7 +55,11 @@ def unpack(data: bytes, rules: Rules) -> observe.State:
     if made != (STATE_VERSION, FEATURE_SCHEMA, INPUT_SCHEMA) or header.rules != rules:
         what = "the saved state was made by another version or other settings"
         raise InputError(what, remedy)
-    return msgspec.msgpack.decode(plain, type=_Saved, dec_hook=_array_in).observe
+    try:
+        return msgspec.msgpack.decode(plain, type=_Saved, dec_hook=_array_in).observe
+    except (msgspec.DecodeError, SyntaxError, TypeError, ValueError) as error:
+        what = "the saved state is of another shape"
+        raise InputError(what, remedy) from error
 
 
 def _array_out(value: Any) -> Any:
