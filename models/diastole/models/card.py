@@ -41,7 +41,7 @@ def card(
             "Leaving one person out: everybody is judged by a model trained on all sets without "
             "them; who is not in it is judged too, and teaches none. Windows of 60 s every 5 s, "
             "no label used by the judge; [95 % interval over people, 2,000 draws]. The inputs were "
-            "chosen by such figures, among 11 choices that differ by less than these intervals.",
+            "chosen by such figures, among 11 choices: the simplest that is not worse.",
             "",
             *markdown_table(by_set),
             "",
