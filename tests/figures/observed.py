@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,6 @@ def seen(data_set: str, alter: Alter = whole, some: Sequence[Path] | None = None
         yield from pool.map(see, tasks)
 
 
-def pooled(sessions: Sequence[Seen], name: str) -> NDArray[np.generic]:
+def pooled(sessions: Sequence[Seen], name: str) -> NDArray[Any]:
     """Return one column of all the sessions' observations."""
     return np.concatenate([session.observations.rows[name] for session in sessions])

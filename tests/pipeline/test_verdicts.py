@@ -165,17 +165,33 @@ def test_the_first_intervals_after_a_break_are_judged_by_what_follows(fault: int
     """A missed beat right at the start, where no level has been seen, is the one refused."""
     rr = list(STEADY)
     rr[fault] = 1600
-    rows = beats([500, 505, 500, *rr])
-    found = verdicts(rows, int(rows["time_ns"][2]))
+    before = beats([500, 505, 500])
+    end = int(before["time_ns"][-1])
+    found = verdicts(np.concatenate([before, beats(rr, end + SECOND_NS)]), end)
     assert found[3 + fault] == Verdict.ARTEFACT
     assert Counter(found)[Verdict.ACCEPTED] == 12
 
 
 def test_nothing_is_read_across_a_break() -> None:
     """Twice as slow after it, and nothing is wrong with that; without it, all of them are."""
-    rows = beats([*[500.0] * 10, *[1000.0] * 4])
-    assert set(verdicts(rows, int(rows["time_ns"][9]))) == {Verdict.ACCEPTED}
+    before = beats([500.0] * 10)
+    end = int(before["time_ns"][-1])
+    rows = np.concatenate([before, beats([1000.0] * 4, end + SECOND_NS)])
+    assert set(verdicts(rows, end)) == {Verdict.ACCEPTED}
     assert verdicts(rows)[10:] == [Verdict.ARTEFACT] * 4
+
+
+def test_an_interval_that_began_before_a_break_is_refused() -> None:
+    """Law 5: what lies on either side of a Break never becomes a pair, also in a later step."""
+    rows = beats(STEADY)
+    for at in (int(rows["time_ns"][4]), int(rows["time_ns"][4]) + 300_000_000):
+        found = verdicts(rows, at)
+        assert found[5] == Verdict.ACROSS_BREAK
+        assert found[:5] + found[6:] == [Verdict.ACCEPTED] * (len(rows) - 1)
+    first = Chunk(at + 1, ("h7",), beats=rows[:5], breaks=rows_of(BREAK, 1, time_ns=at))
+    state, _ = step(State(), first)
+    _, judged = step(state, Chunk(int(rows["time_ns"][-1]) + 1, ("h7",), beats=rows[5:]))
+    assert names(judged.rows)[0] == Verdict.ACROSS_BREAK
 
 
 def test_the_level_is_read_across_a_hole_for_a_minute() -> None:

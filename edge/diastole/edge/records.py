@@ -66,6 +66,8 @@ class Verdict(StrEnum):
     """The device's own error estimate is over 30 ms."""
     LOW_QUALITY = "low_quality"
     """The pulse does not look like its neighbours (quality under 0.4)."""
+    ACROSS_BREAK = "across_break"
+    """It began before a Break, or where the Break is."""
     OUT_OF_RANGE = "out_of_range"
     """Under 300 or over 2000 ms."""
     ARTEFACT = "artefact"

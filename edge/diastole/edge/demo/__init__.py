@@ -18,10 +18,11 @@ SESSION: Final = "stress/S06"
 MINUTES_PER_SECOND: Final = 1.0
 HOP_ROWS: Final = 12
 INTRODUCTION: Final = """\
-A real session of 24 minutes: a volunteer at rest, then at tasks that strain (naming colours
-against the word, mental arithmetic aloud with noise, speeches), an Empatica E4 on the wrist.
-What is said is what a device on the wrist would have said at that moment; the labels of the
-study stand beside it. The person is in no training of the model.
+A real session of 24 minutes: a volunteer at rest, then at tasks that strain
+(naming colours against the word, mental arithmetic aloud with noise, speeches),
+an Empatica E4 on the wrist. What is said is what a device on the wrist would
+have said at that moment; the labels of the study stand beside it. The person is
+in no training of the model.
 Hongn et al. 2025, PhysioNet, doi:10.13026/he0v-tf17, ODC-By 1.0.
 """
 

@@ -32,6 +32,7 @@ from diastole.edge.pipeline.rule import (
     BEFORE,
     LENIENT,
     STRICT,
+    TOUCH_NS,
     USUAL,
     refuse,
     see,
@@ -43,7 +44,7 @@ JUDGED: Final = np.dtype([*BEAT.descr, ("verdict", "u1"), ("strict", "?"), ("len
 WORST_ERROR_MS: Final = 30.0
 LEAST_QUALITY: Final = 0.4
 
-ACCEPTED, NO_CONTACT, MOVING, IMPRECISE, LOW_QUALITY, OUT_OF_RANGE, ARTEFACT, BESIDE = (
+ACCEPTED, NO_CONTACT, MOVING, IMPRECISE, LOW_QUALITY, ACROSS, OUT_OF_RANGE, ARTEFACT, BESIDE = (
     VERDICTS.index(verdict)
     for verdict in (
         Verdict.ACCEPTED,
@@ -51,6 +52,7 @@ ACCEPTED, NO_CONTACT, MOVING, IMPRECISE, LOW_QUALITY, OUT_OF_RANGE, ARTEFACT, BE
         Verdict.MOVING,
         Verdict.IMPRECISE,
         Verdict.LOW_QUALITY,
+        Verdict.ACROSS_BREAK,
         Verdict.OUT_OF_RANGE,
         Verdict.ARTEFACT,
         Verdict.BESIDE_ARTEFACT,
@@ -133,7 +135,8 @@ def _step_device(
             stream = Stream(np.empty(0, BEAT), 0)
         streams[str(kind)], judged = _step_stream(stream, new, known, until_ns)
         found.append(judged)
-    return Device(streams, breaks[breaks >= until_ns]), found
+    later = breaks[max(len(known) - 1, 0) :]  # the last one past still parts what follows it
+    return Device(streams, later), found
 
 
 def _step_stream(stream: Stream, new: Rows, breaks: Ints, until_ns: int) -> tuple[Stream, Rows]:
@@ -159,7 +162,7 @@ def judge(rows: Rows, breaks_ns: Ints) -> Rows:
     end = rows["time_ns"]
     sight = see(rr_ns(rows["rr_ms"]), end, np.searchsorted(breaks_ns, end))
     core, beside = refuse(USUAL, sight)
-    own = _own_reason(rows)
+    own = _own_reason(rows, breaks_ns)
     judged = rows_of(JUDGED, len(rows), **{name: rows[name] for name in BEAT.names or ()})
     judged["verdict"] = np.select(
         [own != ACCEPTED, sight.out, core, beside], [own, OUT_OF_RANGE, ARTEFACT, BESIDE], ACCEPTED
@@ -170,15 +173,19 @@ def judge(rows: Rows, breaks_ns: Ints) -> Rows:
     return judged
 
 
-def _own_reason(rows: Rows) -> Ints:
+def _own_reason(rows: Rows, breaks_ns: Ints) -> Ints:
+    end = rows["time_ns"]
+    before = np.searchsorted(breaks_ns, end)
+    last_break = np.concatenate([[-(2**62)], breaks_ns])[before]
     reasons: Ints = np.select(
         [
             rows["contact"] == 0,
             rows["moving"] == 1,
             rows["error_ms"] > WORST_ERROR_MS,  # false where NaN, not given
             rows["quality"] < LEAST_QUALITY,
+            end - rr_ns(rows["rr_ms"]) <= last_break + TOUCH_NS,
         ],
-        [NO_CONTACT, MOVING, IMPRECISE, LOW_QUALITY],
+        [NO_CONTACT, MOVING, IMPRECISE, LOW_QUALITY, ACROSS],
         ACCEPTED,
     )
     return reasons

@@ -29,6 +29,8 @@ from diastole.edge.replay.session import (
     replay_session,
 )
 from diastole.edge.tables import check_suffix, default_suffix, write
+from diastole.edge.views.plots import check_suffix as check_picture
+from diastole.edge.views.plots import plot_session
 from diastole.edge.views.summary import summary
 
 OK: Final = 0
@@ -51,6 +53,8 @@ def replay_one(given: Namespace) -> int:
     elif given.beats:
         what = "--beats writes beside a table, and there is none"
         raise InputError(what, "name the table with --out")
+    if given.plot is not None:
+        check_picture(given.plot)
     for path in wanted:
         refuse_existing(path, force=given.force)
     name = session_name(given.path)
@@ -67,8 +71,6 @@ def replay_one(given: Namespace) -> int:
         if given.beats:
             write(told.beats, beats_path(given.out), told.provenance, force=given.force)
     if given.plot is not None:
-        from diastole.edge.views.plots import plot_session
-
         plot_session(
             told.columns,
             told.beats,

@@ -53,6 +53,7 @@ _MARKERS: Final = {
     Verdict.MOVING: ("x", ORANGE),
     Verdict.IMPRECISE: ("1", PURPLE),
     Verdict.LOW_QUALITY: ("+", PURPLE),
+    Verdict.ACROSS_BREAK: ("|", INK),
     Verdict.OUT_OF_RANGE: ("^", INK),
     Verdict.ARTEFACT: ("D", VERMILLION),
     Verdict.BESIDE_ARTEFACT: ("o", SKY),

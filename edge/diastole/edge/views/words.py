@@ -48,6 +48,7 @@ VERDICT_WORDS: Final = {
     Verdict.MOVING: "spoilt by movement",
     Verdict.IMPRECISE: "imprecise",
     Verdict.LOW_QUALITY: "unclear pulse",
+    Verdict.ACROSS_BREAK: "across a break",
     Verdict.OUT_OF_RANGE: "out of range",
     Verdict.ARTEFACT: "off its neighbours",
     Verdict.BESIDE_ARTEFACT: "beside such a beat",
