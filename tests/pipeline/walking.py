@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from diastole.edge.chunks import Chunk, Rows
+from diastole.edge.chunks import Bools, Chunk, Floats, Rows
 from diastole.edge.features import engine
 from diastole.edge.pipeline import observe, verdicts, windows
+from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.measure import Measured, measure
-from diastole.edge.pipeline.observations import Observations, join_observations
+from diastole.edge.pipeline.observations import Observations, Readings, join_observations
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.state import pack, unpack
 
@@ -67,3 +68,24 @@ def measured(chunk: Chunk) -> Measured:
     """Measure the windows of a recording of one device."""
     (batch,) = windows_of(chunk)
     return measure(batch, engine("vectorised"), RULES)
+
+
+class Slope:
+    """A model of two inputs."""
+
+    inputs = ("hr_above_normal", "hr_rise_1h")
+
+    def score(self, inputs: Floats) -> Floats:
+        """Return a logistic of both."""
+        p: Floats = 1 / (1 + np.exp(1.0 - 0.4 * inputs[:, 0] - 5 * inputs[:, 1]))
+        return p
+
+    def unlike_training(self, inputs: Floats) -> Bools:
+        """Return what is far from everything."""
+        strange: Bools = np.abs(inputs[:, 0]) > 9
+        return strange
+
+
+def told(observed: Observations) -> Readings:
+    """Judge by a model that is plain enough to stand in a test."""
+    return judge(by_device(observed), Slope(), RULES)
