@@ -85,7 +85,7 @@ def replay_session(
         engine_name=options.engine,
         format_name=options.format_name,
         rules=rules,
-        state=_state(state_path, rules),
+        state=_state(state_path, rules, recording),
         advance=advance,
     )
     segments = options.labels.of(path) if options.labels else ()
@@ -158,10 +158,17 @@ def _state_path(folder: Path | None, subject: str, recording: Recording) -> Path
     return folder / f"{subject}.state"
 
 
-def _state(path: Path | None, rules: Rules) -> State | None:
+def _state(path: Path | None, rules: Rules, recording: Recording) -> State | None:
     if path is None or not path.exists():
         return None
     try:
-        return unpack(path.read_bytes(), rules)
+        state = unpack(path.read_bytes(), rules)
     except InputError as error:
         raise BadFile(path, error.what, error.remedy) from error
+    if state.framed.closed_ns is not None and recording.start_ns < state.framed.closed_ns:
+        what = f"begins before the end of what {path.name} has seen"
+        remedy = (
+            "replay a wearer's files in the order of their times, each once, or without --state"
+        )
+        raise BadFile(recording.path, what, remedy)
+    return state

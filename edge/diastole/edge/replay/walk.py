@@ -71,7 +71,8 @@ def observe(
         state, observed, judged = stages.step(
             state, alter(chunk) if alter else chunk, computing, rules, recording.zone
         )
-        parts.append(observed)
+        # windows that the recording before left open end before this one begins
+        parts.append(observed.take(observed.rows["time_ns"] > recording.start_ns))
         beats.append(_beats(judged, recording.start_ns))
         if advance is not None:
             advance((chunk.until_ns - recording.start_ns) / SECOND_NS)
