@@ -232,7 +232,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     how_many = parser.add_mutually_exclusive_group()
     how_many.add_argument("--windows", type=int, default=4, help="of a session, length and choice")
-    how_many.add_argument("--all", action="store_true", help="some 20 CPU minutes")
+    how_many.add_argument("--all", action="store_true", help="some 11 CPU minutes")
     options = parser.parse_args()
     count = None if options.all else options.windows
     real, odd = Parity(), Parity()
