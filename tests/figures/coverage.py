@@ -1,8 +1,8 @@
 """How much of the labelled time can be judged: ``python -m tests.figures.coverage``.
 
 Shares of windows with a heart rate (a source covers 0.30 of the window) and with an RMSSD, for rest
-and stress apart, by what the heart is read from. In the choice of all, the device's own heart rate is
-the last resort.
+and stress apart, by what the heart is read from. In the choice of all, the device's own heart rate
+is the last resort.
 """
 
 import numpy as np
