@@ -44,6 +44,18 @@ def test_a_beat_touches_the_twelve_windows_that_hold_it() -> None:
     assert ends_s(batch) == list(range(15, 75, 5))
 
 
+@pytest.mark.parametrize("step_s", [1, 5, 60])
+def test_a_lone_beat_is_remembered_for_its_whole_minute(step_s: int) -> None:
+    state, ruled, ends = windows.State(), verdicts.State(), []
+    for piece in cut(one_beat(), range(at(0), at(200), step_s * SECOND_NS)):
+        ruled, judged = verdicts.step(ruled, piece)
+        state, closed = windows.step(state, piece, judged)
+        ends += [end for batch in closed for end in ends_s(batch)]
+    assert ends == list(range(15, 75, 5))
+    assert state.devices.keys() <= {"strap"}  # beats are kept for five minutes, slots are not
+    assert not any(len(device.slots) for device in state.devices.values())
+
+
 @pytest.mark.parametrize("flags", [{"rr_ms": 0.0}, {"contact": 0}, {"rr_ms": 9000.0}])
 def test_a_refused_beat_touches_too(flags: dict[str, float]) -> None:
     (batch,) = windows_of(one_beat(**flags))
