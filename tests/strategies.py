@@ -233,8 +233,9 @@ def wearers(draw: st.DrawFn, most: int = 5) -> Chunk:
         start_ns=START_NS + draw(st.sampled_from([0, 1, -(10**9), 7_123_456_789])),
     )
     for damage in draw(st.lists(st.sampled_from(DEFECTS), max_size=4)):
-        spoilt = damage(chunk.beats, draw(st.integers(0, len(chunk.beats) - 2)))
-        chunk = replace(chunk, beats=by_time(spoilt))
+        if len(chunk.beats) > 40:  # some are left whatever is taken
+            spoilt = damage(chunk.beats, draw(st.integers(0, len(chunk.beats) - 2)))
+            chunk = replace(chunk, beats=by_time(spoilt))
     if draw(st.booleans()):
         chunk = replace(chunk, motions=chunk.motions[:0])
     if draw(st.booleans()):

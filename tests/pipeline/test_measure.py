@@ -103,6 +103,19 @@ def test_variability_that_one_pair_makes_is_not_given() -> None:
     assert (seen.coverage[spoilt] > 0.97).all()
 
 
+def test_five_minutes_are_held_to_it_by_themselves() -> None:
+    rr = np.full(800, 800.0)
+    rr[150] = 790.0  # in the five minutes of 150 to 390 s, in the minute until 180 s
+    chunk = Chunk(START_NS + 600 * SECOND_NS, ("strap",), beats=beats_at(rr, START_NS))
+    seen = measured(chunk)
+    end_s = (seen.ends_ns - START_NS) / SECOND_NS
+    long = feature(seen, "rmssd_ms_300s")
+    spoilt, sound = (end_s >= 300) & (end_s < 420), (end_s >= 450)
+    assert (feature(seen, "rmssd_ms")[spoilt] == 0).all()
+    assert np.isnan(long[spoilt]).all()
+    assert (long[sound] == 0).all()
+
+
 def rmssd(end_ns: int, length_ns: int) -> float:
     beats = TEN_MINUTES.beats
     inside = (beats["time_ns"] > end_ns - length_ns) & (beats["time_ns"] <= end_ns)

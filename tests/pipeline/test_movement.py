@@ -44,7 +44,7 @@ def test_without_motion_nothing_is_known() -> None:
     assert np.isnan(seen.activity_mg[unknown]).all()
     assert np.isfinite(seen.activity_mg[~unknown]).all()
     assert not seen.still_min[unknown].any()
-    assert not (seen.strenuous | seen.rhythmic | seen.asleep).any()
+    assert not (seen.sustained | seen.rhythmic | seen.asleep).any()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_without_motion_nothing_is_known() -> None:
 )
 def test_movement_is_sustained_by_level_or_by_time(level_mg: float, from_s: int | None) -> None:
     at, seen = moves(seconds((300, 0.0), (200, level_mg)))
-    began = at[seen.strenuous]
+    began = at[seen.sustained]
     assert (began[0] if len(began) else None) == from_s
     assert not seen.rhythmic.any()
 
@@ -72,7 +72,7 @@ def test_rhythm_counts_at_any_level(cadence: float, rhythmic: bool) -> None:
     pedalled = np.clip(at - 30, 0, 60) / np.minimum(at, 60)  # of the window's seconds
     assert seen.rhythmic[pedalled > RULES.rhythm_share].all() == rhythmic
     assert not seen.rhythmic[pedalled < RULES.rhythm_share].any()
-    np.testing.assert_array_equal(seen.strenuous, seen.rhythmic)
+    np.testing.assert_array_equal(seen.sustained, seen.rhythmic)
 
 
 def test_stillness_counts_from_the_last_movement() -> None:
@@ -134,20 +134,21 @@ def test_the_motion_of_one_device_serves_all_and_the_first_by_name_counts() -> N
     assert seen.activity_mg[at == 120] == 50
 
 
-def test_sleep_is_the_same_however_minutes_arrive() -> None:
-    chunk = without(seconds((35 * 60, 4.0), (10 * 60, 30.0), (40 * 60, 4.0)), 999, 1100, "motions")
+def test_it_is_the_same_however_seconds_arrive() -> None:
+    chunk = without(seconds((35 * 60, 4.0), (10 * 60, 45.0), (40 * 60, 4.0)), 999, 1100, "motions")
     _, whole = moves(chunk)
-    state, told, still = movement.State(), [], []
+    state, told = movement.State(), []
     first_ns = START_NS + 5 * SECOND_NS
     for until_ns in range(START_NS, chunk.until_ns + 37 * SECOND_NS, 37 * SECOND_NS):
         piece, chunk = chunk.split(until_ns)
         ends = np.arange(first_ns, piece.until_ns, 5 * SECOND_NS)
         first_ns = int(ends[-1]) + 5 * SECOND_NS if len(ends) else first_ns
         state, seen = movement.step(state, piece, ends, piece.until_ns, RULES)
-        told.append(seen.asleep)
-        still.append(seen.still_min)
-    np.testing.assert_array_equal(np.concatenate(told), whole.asleep)
-    np.testing.assert_array_equal(np.concatenate(still), whole.still_min)
+        told.append(seen)
+    for name in ("asleep", "still_min", "strenuous", "activity_mg"):
+        joined = np.concatenate([getattr(seen, name) for seen in told])
+        np.testing.assert_array_equal(joined, getattr(whole, name), err_msg=name)
+    assert whole.strenuous.any()
     assert len(state.minutes if state.minutes is not None else ()) <= RULES.asleep_min + 2
     assert all(len(rows) <= 181 for rows in state.seconds.values())
 
@@ -158,7 +159,7 @@ def test_motion_beyond_all_measure_is_survived() -> None:
     odd["activity_mg"][::7] = np.inf
     odd["activity_mg"][::5] = np.nan
     _, seen = moves(replace(chunk, motions=odd))
-    assert seen.strenuous.all()
+    assert seen.sustained.all()
 
 
 def test_minutes_are_those_of_the_clock() -> None:

@@ -1,6 +1,7 @@
 """A wearer's state as bytes: whole, small, and refused where it does not fit."""
 
 import zlib
+from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -59,11 +60,15 @@ def test_bytes_that_are_no_state_are_refused(data: bytes) -> None:
 
 @given(st.data())
 def test_a_damaged_state_is_refused(data: st.DataObject) -> None:
-    whole = bytearray(pack(STATE, RULES))
+    whole = pack(STATE, RULES)
     place = data.draw(st.integers(0, len(whole) - 1))
-    assert "damaged" in refused(bytes(whole[:place]))
-    whole[place] ^= data.draw(st.integers(1, 255))
-    assert "damaged" in refused(bytes(whole))
+    assert "damaged" in refused(whole[:place])
+    spoilt = bytearray(whole)
+    spoilt[place] ^= data.draw(st.integers(1, 255))
+    with suppress(zlib.error):  # a few bits of the packing mean nothing
+        assert zlib.decompress(spoilt) == zlib.decompress(whole)
+        return
+    assert "damaged" in refused(bytes(spoilt))
 
 
 def changed(**fields: object) -> bytes:
