@@ -61,7 +61,7 @@ def samples(
                 device=devices,
                 time_ns=times,
                 kind=st.just(kind),
-                unit=st.sampled_from(["1", "mg"]),
+                unit=st.just("mg" if kind is SampleKind.ACC else "1"),
                 rate_hz=st.sampled_from([25.0, 64.0, 130.0]),
                 values=values,
                 index=st.integers(0, 1000),

@@ -130,7 +130,6 @@ def test_each_reason_is_reached_and_decides_nothing(reason: Reason) -> None:
         (0.55, "undecided"),
         (0.5501, "stress"),
         (1.0, "stress"),
-        (float("nan"), "undecided"),
     ],
 )
 def test_near_to_one_half_nothing_is_decided(p: float, decision: str) -> None:
@@ -139,6 +138,18 @@ def test_near_to_one_half_nothing_is_decided(p: float, decision: str) -> None:
     assert (reading.reason[0] == NO_REASON) == (decision != "undecided")
     if decision == "undecided":
         assert REASONS[reading.reason[0]] == Reason.UNCERTAIN
+
+
+def test_a_row_that_the_model_cannot_score_is_unlike_its_training() -> None:
+    reading = told(observed(p=float("nan")), Echo())
+    assert REASONS[reading.reason[0]] == Reason.UNLIKE_TRAINING
+
+
+def test_an_episode_may_begin_where_motion_is_unknown() -> None:
+    for activity_mg, still_min, able in ((np.nan, 0.0, True), (5.0, 4.9, False), (5.0, 5.0, True)):
+        seen = observed(p=0.9)
+        seen.rows["activity_mg"], seen.rows["still_min"] = activity_mg, still_min
+        assert bool(told(seen, Echo()).able[0]) == able
 
 
 def test_coverage_at_the_limits_is_enough() -> None:

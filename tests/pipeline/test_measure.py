@@ -52,7 +52,7 @@ LESS_PPG = beats_of(BeatKind.PPG, 60, 70, 820)
         ((DEVICE,), "device", HEART_RATE, 82.0),
         ((SOME_RR, PPG), "ppg", BEATS, 60_000 / 820),
         ((SOME_RR, LESS_PPG, DEVICE), "device", HEART_RATE, 82.0),
-        ((SOME_RR, LESS_PPG), "rr", BEATS, 75.0),
+        ((SOME_RR, LESS_PPG), "rr", HEART_RATE, 75.0),
     ],
 )
 def test_the_first_source_that_covers_enough_is_chosen(

@@ -71,15 +71,15 @@ def test_movement_is_exertion_where_the_heart_says_so_too() -> None:
     idle, busy = later((MINUTE, 65.9)), later((MINUTE, 66.9))
     for seen, exertion in ((idle, False), (busy, True)):
         everywhere = np.ones(MINUTE, np.bool_)
-        assert walk(replace(seen, strenuous=everywhere), calm())[1]["exertion"].all() == exertion
+        assert walk(replace(seen, sustained=everywhere), calm())[1]["exertion"].all() == exertion
         assert not walk(seen, calm())[1]["exertion"].any()
-        rhythmic = replace(seen, strenuous=everywhere, rhythmic=everywhere)
+        rhythmic = replace(seen, sustained=everywhere, rhythmic=everywhere)
         assert walk(rhythmic, calm())[1]["exertion"].all()
 
 
 def test_before_there_is_a_normal_movement_is_enough_and_leaves_no_tail() -> None:
     seen = hops((MINUTE, NORMAL))
-    told = walk(replace(seen, strenuous=where(seen, 3, 6)))[1]
+    told = walk(replace(seen, sustained=where(seen, 3, 6)))[1]
     assert np.flatnonzero(told["exertion"]).tolist() == [3, 4, 5]
 
 
@@ -101,26 +101,26 @@ def test_without_motion_a_steep_rise_is_exertion(rise: float, exertion: bool) ->
 
 def test_the_tail_ends_when_the_heart_rate_is_back() -> None:
     seen = later((6, 80.0), (30, 70.0), (30, 68.0), (30, 70.0))
-    told = walk(replace(seen, strenuous=where(seen, 0, 6)), calm())[1]
+    told = walk(replace(seen, sustained=where(seen, 0, 6)), calm())[1]
     # under +15 %, which is 69 bpm, from place 36 on; what comes after is no tail of it
     assert np.flatnonzero(told["exertion"]).tolist() == list(range(36))
 
 
 def test_the_tail_ends_after_ten_minutes() -> None:
     seen = later((6, 80.0), (3 * HOUR // 4, 75.0))
-    told = walk(replace(seen, strenuous=where(seen, 0, 6)), calm())[1]
+    told = walk(replace(seen, sustained=where(seen, 0, 6)), calm())[1]
     assert np.flatnonzero(told["exertion"]).tolist() == list(range(6 + 120))
 
 
 def test_a_tail_lasts_while_the_heart_rate_is_not_known() -> None:
     seen = later((6, 80.0), (MINUTE, np.nan), (MINUTE, NORMAL))
-    told = walk(replace(seen, strenuous=where(seen, 0, 6)), calm())[1]
+    told = walk(replace(seen, sustained=where(seen, 0, 6)), calm())[1]
     assert np.flatnonzero(told["exertion"]).tolist() == list(range(18))
 
 
 def test_exertion_and_its_tail_never_feed_the_normal() -> None:
     seen = later((6, 80.0), (100, 75.0))
-    state, told = walk(replace(seen, strenuous=where(seen, 0, 6)), calm())
+    state, told = walk(replace(seen, sustained=where(seen, 0, 6)), calm())
     assert told["exertion"].all()
     after, _ = walk(hops((2 * MINUTE, NORMAL), start_ns=int(seen.ends_ns[-1])), state)
     only_calm = walk(hops((4 * MINUTE, NORMAL)))[0].counts

@@ -76,7 +76,7 @@ def test_a_row_among_many_adds_up() -> None:
     assert spoken + undecided == pytest.approx(float(row["worn_min"]), abs=0.1)
     assert row["decided_share"] == pytest.approx(spoken / float(row["worn_min"]), abs=1e-3)
     assert row["hr_median_bpm"] == pytest.approx(np.nanmedian(columns["hr_mean_bpm"]), abs=1e-3)
-    assert (row["device"], row["notes"], row["error"]) == ("wrist", 2, "")
+    assert (row["device"], row["notes"], row["error"]) == ("wrist", "one; two", "")
 
 
 def test_a_row_of_a_session_that_failed_has_the_same_columns() -> None:

@@ -175,6 +175,14 @@ class Chunk:
             ),
         )
 
+    def first_ns(self) -> int | None:
+        """Time of the oldest record, None where there is none."""
+        tables = [getattr(self, name) for name in COLUMNS]
+        times = [int(rows["time_ns"][0]) for rows in tables if len(rows)]
+        times += [run.time_of(run.index) for run in self.samples]
+        times += [mark.time_ns for mark in self.marks]
+        return min(times, default=None)
+
     def last_ns(self) -> int | None:
         """Time of the newest record, None where there is none."""
         times = [

@@ -21,7 +21,12 @@ def replay(parser: ArgumentParser) -> Run:
     add("--subject", help="pseudonym of the wearer, [a-z0-9-] (default: from the name)")
     add("--subjects", type=Path, metavar="CSV", help="session,subject of each session")
     add("--state", type=Path, metavar="DIR", help="hand a wearer's normal on from file to file")
-    add("--jobs", type=int, help="sessions of a folder at a time (default: one a processor)")
+    add(
+        "--jobs",
+        type=_at_least_one,
+        metavar="N",
+        help="sessions of a folder at a time (default: one a processor)",
+    )
     add("--force", action="store_true", help="replace what exists")
     return _replay
 
@@ -30,6 +35,13 @@ def demo(parser: ArgumentParser) -> Run:
     """Declare ``diastole demo``: a real session and its story."""
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for what it writes")
     return _demo
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _replay(given: Namespace) -> int:

@@ -8,7 +8,14 @@ DiastoleError
 └── MissingExtra     an optional library is needed: exit 2
 """
 
+import os
 from pathlib import Path
+
+
+def shown(path: Path | str) -> str:
+    """Return a path as it can be printed and kept: on one line, in UTF-8, whatever its bytes."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class DiastoleError(Exception):
@@ -30,7 +37,7 @@ class BadFile(InputError):
     def __init__(self, path: Path | str, what: str, remedy: str, line: int | None = None) -> None:
         self.path = path
         self.line = line
-        place = f"{path}, line {line}" if line is not None else f"{path}"
+        place = f"{shown(path)}, line {line}" if line is not None else shown(path)
         super().__init__(f"{place}: {what}", remedy)
 
 
@@ -39,7 +46,7 @@ class OutputError(InputError):
 
     def __init__(self, path: Path | str, what: str, remedy: str) -> None:
         self.path = path
-        super().__init__(f"{path}: {what}", remedy)
+        super().__init__(f"{shown(path)}: {what}", remedy)
 
 
 class ModelRefused(BadFile):

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -44,12 +45,20 @@ class Labels:
     place: Path
     files: dict[Path, dict[str, tuple[Segment, ...]]]
 
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the label files, for the provenance."""
+        total = sha256()
+        for path in self.files:
+            total.update(path.read_bytes())
+        return total.hexdigest()
+
     def session_of(self, recording: Path) -> str | None:
         """Return the labelled session that is the longest end of the recording's whole path.
 
         None where none is.
         """
-        ends = _ends(recording)
+        ends = path_ends(recording)
         known = {session for sessions in self.files.values() for session in sessions}
         return next((end for end in ends if end in known), None)
 
@@ -123,7 +132,7 @@ def _before(edges: tuple[Ints, Ints], times: Ints) -> Ints:
     return before
 
 
-def _ends(recording: Path) -> Iterator[str]:
+def path_ends(recording: Path) -> Iterator[str]:
     """Yield the ends of the whole path without suffix, longest first."""
     whole = Path(os.path.abspath(recording))  # not resolve(): a link keeps its own name
     name = whole.name if whole.is_dir() else whole.name.removesuffix(".gz")

@@ -15,10 +15,18 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise OutputError where ``path`` exists and may not be replaced: worth asking early."""
-    if path.is_dir():
+    with _told(path):
+        folder, exists = path.is_dir(), os.path.lexists(path)
+    if folder:
         raise OutputError(path, "is a folder", "name a file in it")
-    if not force and os.path.lexists(path):
+    if exists and not force:
         raise OutputError(path, "exists already", "choose another name, or replace it with --force")
+
+
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, unless it is there; raise OutputError where it cannot be."""
+    with _told(path):
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -29,18 +37,26 @@ def whole_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        refuse_existing(path, force=force)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise _sentence(path, error) from error
+        with _told(path):
+            refuse_existing(path, force=force)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("xb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Tell what goes wrong while ``path`` is written as OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise _sentence(path, error) from error
 
 
 def _sentence(path: Path, error: OSError) -> OutputError:

@@ -18,6 +18,11 @@ LONG_WINDOW_S: Final = 300
 LONG_HOP_S: Final = 30
 """Features over 300 s are computed at UTC multiples of this and carried between."""
 
+SHORTEST_RR_MS: Final = 300.0
+LONGEST_RR_MS: Final = 2000.0
+"""An interval outside is no heartbeat's."""
+TOUCH_MS: Final = 10.0
+"""Two intervals are successive where the later begins, to this, where the earlier ended."""
 MAX_HOLE_S: Final = 3.0
 """A spectrum is not taken across a longer hole between beats."""
 MIN_STEP_MS: Final = 290.0

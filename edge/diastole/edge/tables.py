@@ -63,6 +63,7 @@ BEAT_UNITS: Final[dict[str, str]] = {
 """Columns of a table of beats, in order."""
 
 _UNITS: Final = READING_UNITS | BEAT_UNITS
+METADATA: Final = "-metadata.json"
 _TYPES: Final = {"f": "number", "i": "integer", "u": "integer", "b": "boolean", "U": "string"}
 _DTYPES: Final = {
     "number": np.float64,
@@ -96,12 +97,15 @@ def write(columns: Columns, path: Path, provenance: Provenance, *, force: bool =
     """
     check_suffix(path)
     writer = _WRITERS[path.suffix.lower()]
-    refuse_existing(path, force=force)
+    beside_path = metadata_path(path)
+    for wanted in (path, beside_path):
+        if wanted is not None:
+            refuse_existing(wanted, force=force)
     with whole_file(path, force=force) as stream:
         writer(columns, provenance, stream)
-        if writer is _write_csv:
+        if beside_path is not None:
             stream.flush()  # a full disk shows before anything stands beside the table
-            with whole_file(_metadata_path(path), force=True) as beside:
+            with whole_file(beside_path, force=force) as beside:
                 beside.write(_csv_metadata(columns, provenance, path.name))
 
 
@@ -210,8 +214,11 @@ def _types(columns: Columns) -> dict[str, str]:
     }
 
 
-def _metadata_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}-metadata.json")
+def metadata_path(path: Path) -> Path | None:
+    """Return where the metadata of a table stand that cannot carry them itself: a CSV."""
+    if path.suffix.lower() != ".csv":
+        return None
+    return path.with_name(f"{path.name}{METADATA}")
 
 
 def _csv_metadata(columns: Columns, provenance: Provenance, url: str) -> bytes:
@@ -234,7 +241,8 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     try:
         return readers[path.suffix.lower()](path)
     except (OSError, KeyError, StopIteration, ValueError) as error:
-        remedy = "write it anew" if path.suffix != ".csv" else f"keep {_metadata_path(path).name}"
+        beside = metadata_path(path)
+        remedy = "write it anew" if beside is None else f"keep {beside.name}"
         raise BadFile(path, f"is no whole table of diastole ({error})", remedy) from error
 
 
@@ -259,7 +267,7 @@ def _read_parquet(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def _read_csv(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    metadata = msgspec.json.decode(_metadata_path(path).read_bytes())
+    metadata = msgspec.json.decode(path.with_name(f"{path.name}{METADATA}").read_bytes())
     types = {column["name"]: column["datatype"] for column in metadata["tableSchema"]["columns"]}
     with path.open(encoding="utf-8", newline="") as stream:
         lines = csv.reader(stream)

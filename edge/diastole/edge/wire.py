@@ -55,10 +55,10 @@ class BadRecord(InputError):
 def encode(record: Noun) -> bytes:
     """Return the record as one line of JSON; a NaN where None is allowed becomes null.
 
-    Raises BadRecord where a number that must be there is not finite.
+    Raises BadRecord where a number that must be there is not finite, or the device no pseudonym.
     """
     line = _ENCODER.encode(record)
-    if b"null" in line:
+    if b"null" in line or not _is_pseudonym(record.device):
         decode(line)
     return line
 

@@ -13,9 +13,7 @@ PEOPLE_FILE: Final = "subjects.csv"
 
 def train(parser: ArgumentParser) -> Callable[[Namespace], int]:
     """Declare the options of ``diastole train``, and return what runs."""
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="the folder of labelled sets"
-    )
+    parser.add_argument("--data", type=Path, required=True, help="the folder of labelled sets")
     parser.add_argument(
         "--out", type=Path, required=True, help="the folder for model, card and subjects.csv"
     )

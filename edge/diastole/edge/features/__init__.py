@@ -49,3 +49,8 @@ def engine(name: str) -> Engine:
         return NeuroKit()
     what = f"no engine is called {name!r}"
     raise InputError(what, f"use one of {', '.join(ENGINES)}")
+
+
+def described(computing: Engine) -> str:
+    """Return what computed the numbers, for the provenance."""
+    return f"{computing.name} ({computing.version})"

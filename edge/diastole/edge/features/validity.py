@@ -12,9 +12,17 @@ import numpy as np
 
 from diastole.edge.chunks import Bools, Floats, Ints, rr_ns
 from diastole.edge.records import SECOND_NS
-from diastole.edge.schema import DUST_MS, DUST_MS2, FLAT_MS, MAX_HOLE_S, MIN_STEP_MS, Feature
+from diastole.edge.schema import (
+    DUST_MS,
+    DUST_MS2,
+    FLAT_MS,
+    MAX_HOLE_S,
+    MIN_STEP_MS,
+    TOUCH_MS,
+    Feature,
+)
 
-PAIR_NS: Final = 10_000_000
+PAIR_NS: Final = int(TOUCH_MS * 1e6)
 """An interval that begins this near to the end of the one before is successive to it."""
 HOLE_NS: Final = round(MAX_HOLE_S * SECOND_NS)
 STEP_NS: Final = round(MIN_STEP_MS * 1e6)

@@ -14,9 +14,8 @@ from diastole.edge.chunks import Bools, Floats, Ints
 from diastole.edge.features.batches import gathered, of_equal_width
 from diastole.edge.features.spectrum import BANDS, band_powers
 from diastole.edge.features.validity import table
-from diastole.edge.schema import Feature
+from diastole.edge.schema import TOUCH_MS, Feature
 
-PAIR_MS: Final = 10.0
 RANKS: Final = frozenset(
     {"median_nn", "min_nn", "max_nn", "prc20_nn", "prc80_nn", "iqr_nn", "mad_nn"}
 )
@@ -127,7 +126,7 @@ def _pairs(rr: Floats, time_s: Floats) -> Bools:
     It takes every pair where none is successive, and where times rounded to 1 ms are evenly spaced.
     """
     spacing = np.diff(time_s, axis=1)
-    used: Bools = np.abs(spacing * 1000 - rr[:, 1:]) <= PAIR_MS
+    used: Bools = np.abs(spacing * 1000 - rr[:, 1:]) <= TOUCH_MS
     some = np.flatnonzero(~used.all(axis=1))
     rounded = np.round(spacing[some], 3)
     even = rounded.min(axis=1, initial=np.inf) == rounded.max(axis=1, initial=-np.inf)

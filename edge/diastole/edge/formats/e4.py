@@ -34,6 +34,8 @@ BLOCK_NS: Final = 5 * MINUTE_NS
 DEVICES: Final = ("e4",)
 FILES: Final = frozenset({"bvp.csv", "acc.csv", "ibi.csv", "hr.csv", "eda.csv", "temp.csv"})
 HEARTS: Final = ("bvp.csv", "ibi.csv", "hr.csv")
+OFF_NS: Final = MINUTE_NS
+"""The files of one export start within this of each other."""
 HR_LATE_NS: Final = 10 * SECOND_NS
 """HR starts so much after the other files, where its own start cannot be true."""
 FAR_S: Final = 1e8
@@ -81,6 +83,9 @@ def _ibi_start(place: Place) -> int | None:
 def _chunks(place: Place, start_ns: int, notes: Counter[str]) -> Iterator[Chunk]:
     notes.clear()
     raws = list(raw_files(place, notes))
+    for raw in raws:
+        far = raw.next_ns is not None and abs(raw.start_ns - start_ns) > OFF_NS
+        note(notes, f"start of {raw.signal.file} is over a minute off the recording's", far)
     beats, rates = _beats(place, start_ns, notes), _heart_rates(place, start_ns, notes)
     marks = _marks(place)
     rest = Chunk(start_ns, DEVICES, beats=beats, heart_rates=rates)
@@ -117,7 +122,7 @@ def _closed(chunk: Chunk, raws: list[RawFile], stray: int, notes: Counter[str]) 
 def _beats(place: Place, start_ns: int, notes: Counter[str]) -> Rows:
     """Intervals of IBI.csv in time order; rows of equal end and interval are one beat."""
     rows = _ibi_rows(place, notes)
-    known = np.isfinite(rows[:, 0])
+    known = np.abs(rows[:, 0]) < FAR_S
     note(notes, "row without a time, left out", ~known)
     rows = rows[known]
     note_order(notes, rows[:, 0])
@@ -165,8 +170,9 @@ def _heart_rates(place: Place, start_ns: int, notes: Counter[str]) -> Rows:
     name = "hr.csv"
     own_ns = start_of(place, name)
     if own_ns is None:
+        note(notes, "HR.csv is empty", name in place)
         return rows_of(HEART_RATE, 0)
-    if abs(own_ns - start_ns) > MINUTE_NS:
+    if abs(own_ns - start_ns) > OFF_NS:
         note(notes, "start of HR.csv is off, taken as 10 s after the recording's", 1)
         own_ns = start_ns + HR_LATE_NS
     values: list[float] = []

@@ -16,7 +16,10 @@ from diastole.edge.records import SECOND_NS, SampleKind
 
 HEADER_LINES: Final = 2
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_S: Final = 5_000_000_000
+_LATEST_S: Final = 4_500_000_000
+_LONGEST: Final = 64
+"""No time is spelt in so many letters."""
+_RATES_HZ: Final = (0.1, 1000.0)
 _LARGEST: Final = 1e12
 
 
@@ -39,6 +42,8 @@ SIGNALS: Final = (
 def moment_ns(text: str) -> int | None:
     """Time that a header or a tag states: seconds since the epoch, or ISO, UTC without a zone."""
     text = text.strip()
+    if len(text) > _LONGEST:
+        return None
     try:
         seconds = Decimal(text)
     except DecimalException:
@@ -76,8 +81,9 @@ class RawFile:
         self.index = 0
         self._where = place.where(signal.file)
         self._lines = islice(place.lines(signal.file), 1, None)
-        self._rate_hz = self._read_rate()
+        rate = next(self._lines, "")
         self._peek()
+        self._rate_hz = 1.0 if self._ended else self._read_rate(rate)
 
     @property
     def next_ns(self) -> int | None:
@@ -111,16 +117,15 @@ class RawFile:
         times = self.start_ns + sample_offsets_ns(nearby, self._rate_hz)
         return max(guess - 2, 0) + int((times < until_ns).sum())
 
-    def _read_rate(self) -> float:
-        line = next(self._lines, "")
+    def _read_rate(self, line: str) -> float:
         try:
             rate_hz = float(line.split(",")[0])
         except ValueError:
             rate_hz = 0.0
-        if line.strip() and not 0.1 <= rate_hz <= 10_000:
+        if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:
             what = f"{quoted(line)} is no sampling rate"
             raise BadFile(self._where, what, "give the file as it was exported", HEADER_LINES)
-        return rate_hz or 1.0
+        return rate_hz
 
     def _peek(self) -> None:
         """Look one line ahead; blank lines at the end are no samples."""
@@ -163,6 +168,9 @@ def raw_files(place: Place, notes: Counter[str]) -> Iterator[RawFile]:
     for signal in SIGNALS:
         start_ns = start_of(place, signal.file)
         if start_ns is not None:
-            yield RawFile(place, signal, start_ns)
+            raw = RawFile(place, signal, start_ns)
+            if raw.next_ns is None:
+                notes[f"{signal.file} holds a header and no samples"] += 1
+            yield raw
         elif signal.file in place:
             notes[f"{signal.file} is empty"] += 1

@@ -19,6 +19,10 @@ LOOSE: Final[tuple[Format, ...]] = (rr_csv.FORMAT, rr_text.FORMAT)
 """Tried after those of third parties: nearly any table of numbers might be theirs."""
 
 
+OURS: Final = "-metadata.json"
+"""Stands beside each CSV that we write."""
+
+
 class Found(NamedTuple):
     """What lies under a folder."""
 
@@ -86,6 +90,8 @@ def _gather(folder: Path, found: Found) -> None:
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or (child.is_dir() and child.is_symlink()):
             continue
+        if child.name.endswith(OURS) or child.with_name(f"{child.name}{OURS}").exists():
+            continue  # a table that we wrote, and what stands beside it
         try:
             with reading(child):
                 if child.is_dir() and not any(f.recognises(child) for f in formats()):

@@ -17,9 +17,10 @@ from diastole.edge.chunks import (
     rr_ns,
 )
 from diastole.edge.records import SECOND_NS, BeatKind
+from diastole.edge.schema import LONGEST_RR_MS, SHORTEST_RR_MS
 
 HOUR_MS: Final = 3_600_000.0
-RANGE_MS: Final = (300.0, 2000.0)
+RANGE_MS: Final = (SHORTEST_RR_MS, LONGEST_RR_MS)
 SHARE: Final = 0.9
 """So much of a series must lie in the range of heartbeats."""
 FEW: Final = 5

@@ -65,14 +65,22 @@ class Mmash:
 
 def _chunks(place: Place, notes: Counter[str]) -> Iterator[Chunk]:
     notes.clear()
-    beats = _beats(read_table(place.where(RR), place.lines(RR)), notes)
-    if ACTIGRAPH not in place:
+    beats = _beats(_read(place, RR, notes), notes)
+    if not place.first_line(ACTIGRAPH):
         notes["no actigraph: motion is unknown"] += 1
         yield from in_blocks(DEVICES[:1], beats)
         return
-    motions = _motions(read_table(place.where(ACTIGRAPH), place.lines(ACTIGRAPH)), notes)
+    motions = _motions(_read(place, ACTIGRAPH, notes), notes)
     notes["activity mapped from counts, not measured in mg"] += 1
     yield from in_blocks(DEVICES, beats, motions)
+
+
+def _read(place: Place, name: str, notes: Counter[str]) -> Table:
+    """Return a table without its repeated rows: rows count themselves, so equal ones are one."""
+    table = read_table(place.where(name), place.lines(name))
+    note(notes, f"second header within {name}", table.headers)
+    first = list({row: k for k, row in reversed([*enumerate(zip(*table.columns, strict=True))])}.values())
+    return table
 
 
 def _stamps_s(table: Table, notes: Counter[str]) -> Ints:
@@ -139,7 +147,7 @@ def run_ends_ns(stamp_s: Sequence[int] | Ints, rr_ms: Floats) -> Ints:
 def _motions(table: Table, notes: Counter[str]) -> Rows:
     """Seconds of the wrist; its counts and steps brought to our units."""
     counts, steps = table.numbers("Vector Magnitude"), table.numbers("Steps")
-    known = (np.abs(counts) < LARGEST) & (np.abs(steps) < LARGEST)
+    known = (counts >= 0) & (counts < LARGEST) & (steps >= 0) & (steps < LARGEST)
     note(notes, "second of the actigraph without a number, left out", ~known)
     stamps = _stamps_s(table, notes)[known]
     note_order(notes, stamps)

@@ -93,6 +93,9 @@ def run_of(record: Samples, device: int) -> SampleRun:
         text = f"samples that last {seconds:.3g} s"
         raise BadRecord(text)
     acc = record.kind is SampleKind.ACC
+    if acc and record.unit != "mg":
+        text = f"acceleration in {record.unit[:20]!r}, not in mg"
+        raise BadRecord(text)
     try:
         values = np.array(record.values, float).reshape((-1, 3) if acc else (-1,))
     except ValueError:

@@ -16,7 +16,6 @@ _DAMAGE = (
     zlib.error,
     EOFError,
     struct.error,
-    RuntimeError,  # an encrypted member, an unknown compression
     ValueError,
 )
 
@@ -32,6 +31,9 @@ def reading(where: Path | str) -> Iterator[None]:
         raise BadFile(where, "no such file", "check the path") from None
     except PermissionError:
         raise BadFile(where, "no permission to read it", "change its permissions") from None
+    except RuntimeError as error:  # zipfile's for an encrypted member, an unknown compression
+        what = f"cannot be unzipped here ({error})"
+        raise BadFile(where, what, "unzip it, and give the folder") from None
     except _DAMAGE as error:
         what = f"cut off or damaged ({error or type(error).__name__})"
         raise BadFile(where, what, "copy it again from its source") from None

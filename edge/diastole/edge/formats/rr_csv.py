@@ -1,7 +1,8 @@
 """Beat intervals in a column of a CSV: ``t_s,rr_ms``, ``rr_ms`` or a header that says as much.
 
 Comma, semicolon or tab; other columns are not read. ``t_s`` is the END of an interval and the
-recording starts at its 0; so does another column that steps by the intervals. Rows that run
+recording starts at its 0. Another column that steps by the intervals gives their ends, too; then it
+starts with the first interval. Rows that run
 backwards are sorted and counted, doubled rows are kept: coverage shows them. The table is read
 whole: a day of it is some 100,000 rows.
 """
@@ -19,7 +20,7 @@ from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.intervals import in_ms, s_to_ms
 from diastole.edge.formats.place import reading, text_lines
-from diastole.edge.formats.rr_text import REMEDY, head, is_number, recording, time_scale
+from diastole.edge.formats.rr_text import REMEDY, begins_s, head, is_number, recording, time_scale
 from diastole.edge.formats.table import Table, read_table
 
 _INTERVALS: Final = re.compile(r"(rri?|nni?|ibi)(interval)?s?(ms|msec|s|sec|seconds)?")
@@ -70,7 +71,9 @@ class RrCsv:
             rr_ms = s_to_ms(rr)
         if not len(rr_ms):
             raise BadFile(path, "holds a header and no beats", REMEDY)
-        return recording(path, self.name, rr_ms, _times_s(table, place, rr_ms))
+        times_s = _times_s(table, place, rr_ms)
+        start_s = 0.0 if "t_s" in table.names else begins_s(rr_ms, times_s)
+        return recording(path, self.name, rr_ms, times_s, start_s)
 
 
 def _table(path: Path) -> Table:

@@ -131,7 +131,7 @@ class RrText:
         rr_ms = in_ms(rr)
         scale = None if beside is None else time_scale(beside, rr_ms)
         times_s = None if beside is None or scale is None else beside * scale
-        return recording(path, self.name, rr_ms, times_s)
+        return recording(path, self.name, rr_ms, times_s, begins_s(rr_ms, times_s))
 
 
 def _floats(path: Path, numbers: Numbers) -> list[list[float]]:
@@ -147,11 +147,22 @@ def _floats(path: Path, numbers: Numbers) -> list[list[float]]:
     raise AssertionError
 
 
-def recording(path: Path, name: str, rr_ms: Floats, times_s: Floats | None) -> Recording:
-    """Intervals in ms and, where the file has them, their ends in s, as a recording from 0 on."""
+def begins_s(rr_ms: Floats, times_s: Floats | None) -> float:
+    """Return the beginning of the first interval, whose end is in s."""
+    known = np.isfinite(rr_ms) & np.isfinite(0.0 if times_s is None else times_s)
+    if times_s is None or not known.any():
+        return 0.0
+    first = int(np.argmin(np.where(known, times_s, np.inf)))
+    return float(times_s[first] - rr_ms[first] / 1000)
+
+
+def recording(
+    path: Path, name: str, rr_ms: Floats, times_s: Floats | None, start_s: float
+) -> Recording:
+    """Intervals in ms and, where the file has them, their ends in s, as a recording."""
     notes: Counter[str] = Counter()
     chunks = partial(_chunks, path, rr_ms, times_s, notes)
-    return Recording(path, name, 0, chunks, clock="relative", notes=notes)
+    return Recording(path, name, round(start_s * 1e9), chunks, clock="relative", notes=notes)
 
 
 def _chunks(

@@ -47,7 +47,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None = None
     zone: str = "UTC"
     clock: Literal["utc", "relative"] = "utc"
-    start_ns: int = 0
+    start_ns: int | None = None
+    """Where ``t_s`` counts from; None: from the first record."""
     simulated: bool = False
 
 
@@ -70,7 +71,7 @@ class Session:
         return Recording(
             path,
             self.name,
-            header.start_ns,
+            _begins_ns(path) if header.start_ns is None else header.start_ns,
             partial(_chunks, path, notes),
             clock=header.clock,
             zone=header.zone,
@@ -96,11 +97,17 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def _begins_ns(path: Path) -> int:
+    """Return the time of the first record, 0 where there is none."""
+    first = next(_chunks(path, Counter()), None)
+    return (first.first_ns() if first is not None else None) or 0
+
+
 def _check(path: Path, header: Header) -> None:
     if header.subject is not None and not re.fullmatch(PSEUDONYM, header.subject):
         what = f"subject {quoted(header.subject)} is no pseudonym"
         raise BadFile(path, what, "use a-z, 0-9 and - only", 1)
-    if abs(header.start_ns) > LATEST_NS:
+    if header.start_ns is not None and abs(header.start_ns) > LATEST_NS:
         raise BadFile(path, f"start_ns {header.start_ns} is no time", REMEDY, 1)
     try:
         if header.zone != "UTC":

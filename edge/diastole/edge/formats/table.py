@@ -20,6 +20,8 @@ class Table:
     names: tuple[str, ...]
     columns: tuple[tuple[str, ...], ...]
     lines: list[int]
+    headers: int = 0
+    """How often the header stands again between the rows."""
 
     def text(self, name: str) -> tuple[str, ...]:
         """Return the column ``name``; BadFile where there is none."""
@@ -49,14 +51,22 @@ class Table:
 def read_table(
     where: Path | str, lines: Iterable[str], delimiter: str = ",", first_line: int = 1
 ) -> Table:
-    """Return the table under a header line; BadFile where a row has other fields than it."""
+    """Return the table under a header line; BadFile where a row has other fields than it.
+
+    A header that stands again between the rows is no row.
+    """
     reader = csv.reader(lines, delimiter=delimiter)
     rows: list[list[str]] = []
     numbers: list[int] = []
+    headers = 0
     try:
-        names = tuple(name.strip() for name in next(reader, []))
+        header = next(reader, [])
+        names = tuple(name.strip() for name in header)
         for row in reader:
             if not any(map(str.strip, row)):
+                continue
+            if row == header:
+                headers += 1
                 continue
             line = reader.line_num + first_line - 1
             if len(row) != len(names):
@@ -68,4 +78,4 @@ def read_table(
         line = reader.line_num + first_line - 1
         raise BadFile(where, f"no table ({error})", "correct the line", line) from None
     columns = tuple(zip(*rows, strict=True)) if rows else tuple(() for _ in names)
-    return Table(where, names, columns, numbers)
+    return Table(where, names, columns, numbers, headers)

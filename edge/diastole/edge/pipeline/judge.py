@@ -63,7 +63,7 @@ def judge(
         p_stress[ready], strange[ready] = model.score(given), model.unlike_training(given)
     between = (p_stress >= rules.uncertain_low) & (p_stress <= rules.uncertain_high)
     reason = _first(
-        {Reason.UNLIKE_TRAINING: strange, Reason.UNCERTAIN: between | np.isnan(p_stress)}, reason
+        {Reason.UNLIKE_TRAINING: strange | np.isnan(p_stress), Reason.UNCERTAIN: between}, reason
     )
     decided = reason == NO_REASON
     decision = np.full(n, DECISIONS.index(Decision.UNDECIDED), np.uint8)
@@ -72,8 +72,9 @@ def judge(
         DECISIONS.index(Decision.STRESS),
         DECISIONS.index(Decision.CALM),
     )
-    able = decided & (rows["still_min"] >= rules.still_min)
-    return Readings(observed, p_stress, decision, reason, able)
+    # where motion is unknown, an episode is recorded all the same
+    still = np.isnan(rows["activity_mg"]) | (rows["still_min"] >= rules.still_min)
+    return Readings(observed, p_stress, decision, reason, decided & still)
 
 
 def _first(holds: dict[Reason, Bools], reason: Codes) -> Codes:

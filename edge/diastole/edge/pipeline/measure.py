@@ -9,6 +9,7 @@ from diastole.edge.features import Engine
 from diastole.edge.pipeline.gate import variability_is_sound
 from diastole.edge.pipeline.observations import GRADES, NO_SOURCE, SOURCES
 from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.verdicts import ACCEPTED
 from diastole.edge.pipeline.windows import (
     LONG_NS,
     WINDOW_NS,
@@ -16,7 +17,7 @@ from diastole.edge.pipeline.windows import (
     covered_ns,
     spans,
 )
-from diastole.edge.records import SECOND_NS, BeatKind, Grade, HeartRateKind, Verdict
+from diastole.edge.records import SECOND_NS, BeatKind, Grade, HeartRateKind
 from diastole.edge.schema import (
     FEATURE_NAMES,
     FEATURES_60S,
@@ -25,7 +26,6 @@ from diastole.edge.schema import (
     WINDOW_S,
 )
 
-ACCEPTED = tuple(Verdict).index(Verdict.ACCEPTED)
 BEATS, HEART_RATE = GRADES.index(Grade.BEATS), GRADES.index(Grade.HEART_RATE)
 HR_MEAN = FEATURE_NAMES.index("hr_mean_bpm")
 SHORT = slice(0, len(FEATURES_60S))
@@ -72,12 +72,13 @@ def measure(windows: Windows, engine: Engine, rules: Rules) -> Measured:
     source = np.where(coverage > 0, chosen, NO_SOURCE)
     beats = np.stack([offer.beats for offer in offers])[chosen, rows]
     hr_bpm = np.stack([offer.hr_bpm for offer in offers])[chosen, rows]
-    grade = np.where(chosen < len(BeatKind), BEATS, HEART_RATE)
+    enough = coverage >= rules.min_coverage
+    grade = np.where((chosen < len(BeatKind)) & enough, BEATS, HEART_RATE)
     features = np.full((n, len(FEATURE_NAMES)), np.nan)
     for place, kind in enumerate(BeatKind):
         mine = np.flatnonzero(source == place)
         if len(mine):
-            sound = _beats_features(windows, kind, mine, engine, features)
+            sound = _beats_features(windows, kind, mine, enough[mine], engine, features)
             grade[mine[~sound]] = HEART_RATE
     by_rate = source >= len(BeatKind)
     features[by_rate, HR_MEAN] = hr_bpm[by_rate]
@@ -132,12 +133,12 @@ def _rate_offer(windows: Windows, kind: HeartRateKind) -> _Source:
 
 
 def _beats_features(
-    windows: Windows, kind: BeatKind, mine: Ints, engine: Engine, features: Floats
+    windows: Windows, kind: BeatKind, mine: Ints, enough: Bools, engine: Engine, features: Floats
 ) -> Bools:
     """Fill the features of the windows ``mine``; return where their variability is sound."""
     rows = windows.beats[kind]
     ends = windows.ends_ns[mine]
-    sound = variability_is_sound(rows, *spans(rows["time_ns"], ends, WINDOW_NS))
+    sound = enough & variability_is_sound(rows, *spans(rows["time_ns"], ends, WINDOW_NS))
     accepted = rows[rows["verdict"] == ACCEPTED]
     short = _computed(accepted, ends, WINDOW_NS, engine, SHORT)
     anchors, back = np.unique(ends // (LONG_HOP_S * SECOND_NS), return_inverse=True)

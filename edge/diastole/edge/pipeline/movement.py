@@ -42,8 +42,8 @@ class Movement:
     ends_ns: Ints
     activity_mg: Floats
     """Median of the window's seconds; NaN without motion."""
-    strenuous: Bools
-    """Sustained movement, or rhythm."""
+    sustained: Bools
+    """Moving for two minutes, or hard."""
     rhythmic: Bools
     still_min: Floats
     asleep: Bools
@@ -54,7 +54,7 @@ class Movement:
         return Movement(
             ends_ns,
             self.activity_mg[i],
-            self.strenuous[i],
+            self.sustained[i],
             self.rhythmic[i],
             self.still_min[i],
             self.asleep[i],
@@ -84,7 +84,7 @@ def step(
         last_hop_ns=int(ends_ns[-1]) if len(ends_ns) else state.last_hop_ns,
         still_since_ns=since,
     )
-    return after, Movement(ends_ns, activity, sustained | rhythmic, rhythmic, still_min, asleep)
+    return after, Movement(ends_ns, activity, sustained, rhythmic, still_min, asleep)
 
 
 def _taken_in(seconds: dict[str, Ints], chunk: Chunk) -> dict[str, Ints]:

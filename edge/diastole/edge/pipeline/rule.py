@@ -19,10 +19,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from diastole.edge.chunks import Bools, Ints
 from diastole.edge.records import MINUTE_NS, SECOND_NS
+from diastole.edge.schema import LONGEST_RR_MS, SHORTEST_RR_MS, TOUCH_MS
 
+RULE_VERSION: Final = "verdict-1"
+"""Of this rule, its settings and the gate: a table says by which it was judged."""
 AHEAD_NS: Final = 5 * SECOND_NS
 """A verdict is final at the latest this long after its beat."""
-TOUCH_NS: Final = 10_000_000
+TOUCH_NS: Final = int(TOUCH_MS * 1e6)
 """An interval touches the one before when it begins where that ended, to this."""
 BEFORE: Final = 10
 """Intervals before a beat that its verdict may read."""
@@ -30,8 +33,8 @@ LEVEL: Final = BEFORE + 1
 """Intervals in a level: nine before, itself and the next."""
 FEW: Final = 2
 """With fewer intervals before it in a level, the next but one is read, too."""
-SHORTEST_NS: Final = 300_000_000
-LONGEST_NS: Final = 2_000_000_000
+SHORTEST_NS: Final = int(SHORTEST_RR_MS * 1e6)
+LONGEST_NS: Final = int(LONGEST_RR_MS * 1e6)
 A = TypeVar("A", Ints, Bools)
 
 

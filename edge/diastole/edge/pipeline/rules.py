@@ -1,4 +1,8 @@
-"""How the stages decide: every number in one place, each with its reason."""
+"""How the stages decide: their settings in one place, each with its reason.
+
+What a beat's verdict and the gate rest on stands with the rule that was measured
+(:mod:`diastole.edge.pipeline.rule`, ``gate``) and has a version of its own.
+"""
 
 import msgspec
 

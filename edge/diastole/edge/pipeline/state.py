@@ -9,25 +9,23 @@ import numpy as np
 
 from diastole.edge.errors import InputError
 from diastole.edge.pipeline import observe
+from diastole.edge.pipeline.rule import RULE_VERSION
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
 
 STATE_VERSION: Final = 1
 
 
-class _Saved(msgspec.Struct, kw_only=True):
-    version: int
-    features: str
-    inputs: str
-    rules: Rules
-    observe: observe.State
-
-
 class _Header(msgspec.Struct, kw_only=True):
     version: int
     features: str
     inputs: str
+    verdicts: str
     rules: Rules
+
+
+class _Saved(_Header, kw_only=True):
+    observe: observe.State
 
 
 def pack(state: observe.State, rules: Rules) -> bytes:
@@ -36,6 +34,7 @@ def pack(state: observe.State, rules: Rules) -> bytes:
         version=STATE_VERSION,
         features=FEATURE_SCHEMA,
         inputs=INPUT_SCHEMA,
+        verdicts=RULE_VERSION,
         rules=rules,
         observe=state,
     )
@@ -51,8 +50,8 @@ def unpack(data: bytes, rules: Rules) -> observe.State:
     except (zlib.error, msgspec.DecodeError) as error:
         what = "the saved state is damaged"
         raise InputError(what, remedy) from error
-    made = (header.version, header.features, header.inputs)
-    if made != (STATE_VERSION, FEATURE_SCHEMA, INPUT_SCHEMA) or header.rules != rules:
+    made = (header.version, header.features, header.inputs, header.verdicts, header.rules)
+    if made != (STATE_VERSION, FEATURE_SCHEMA, INPUT_SCHEMA, RULE_VERSION, rules):
         what = "the saved state was made by another version or other settings"
         raise InputError(what, remedy)
     try:

@@ -55,6 +55,8 @@ class State(msgspec.Struct, kw_only=True):
     """The last hop of exertion itself, its tail apart."""
     recovered_ns: int = LONG_AGO
     """The last hop with the heart rate back."""
+    motion_ns: int = LONG_AGO
+    """The last hop with motion."""
     asleep: bool = False
 
 
@@ -67,7 +69,7 @@ class Hops:
     source: Ints
     hr_bins: Ints
     rmssd_bins: Ints
-    strenuous: Bools
+    sustained: Bools
     rhythmic: Bools
     motion: Bools
     """Whether motion is known."""
@@ -89,7 +91,7 @@ def hops_of(
         measured.source,
         hr_bin(recent.ln_hr),
         rmssd_bin(ln(rmssd_ms)),
-        movement.strenuous,
+        movement.sustained,
         movement.rhythmic,
         motion,
         valid & still & ~movement.asleep,
@@ -148,9 +150,8 @@ def _begin(state: State, hops: Hops, first: int, minute: int, rules: Rules) -> S
         quiet = []
     paused = end_ns - state.last_hop_ns > rules.normal_gap_h * HOUR_NS
     woke = state.asleep and not hops.asleep[first]
-    aged = not hops.motion[first] and end_ns - counts.since_ns > (
-        rules.normal_without_motion_h * HOUR_NS
-    )
+    unseen_ns = end_ns - max(counts.since_ns, state.motion_ns)
+    aged = not hops.motion[first] and unseen_ns > rules.normal_without_motion_h * HOUR_NS
     if paused or woke or aged:
         counts, quiet = Counts(), []
     return msgspec.structs.replace(state, counts=counts, quiet=quiet, minute=minute)
@@ -163,7 +164,7 @@ def _walk(state: State, hops: Hops, here: slice, normal: _Normal, out: Rows, rul
     known = state.counts.have >= rules.normal_need
     motion = hops.motion[here]
     raised = (above > log(rules.exertion_hr)) | np.isnan(above)
-    by_motion = hops.rhythmic[here] | (hops.strenuous[here] & raised)
+    by_motion = hops.rhythmic[here] | (hops.sustained[here] & raised)
     by_rate = above > log(rules.level_without_motion)
     by_rate |= hops.rise_2min[here] > log(rules.rise_without_motion)
     exertion = np.where(motion, by_motion, by_rate)
@@ -181,6 +182,7 @@ def _walk(state: State, hops: Hops, here: slice, normal: _Normal, out: Rows, rul
         minute=state.minute,
         quiet=[*state.quiet, *map(tuple, entered.tolist())],
         last_hop_ns=int(ends[-1]),
+        motion_ns=int(_latest(ends, motion, state.motion_ns)[-1]),
         exertion_ns=worked_ns,
         recovered_ns=back_ns,
         asleep=bool(hops.asleep[here.stop - 1]),

@@ -22,6 +22,8 @@ from diastole.edge.pipeline.observations import (
     STATUSES,
     Readings,
 )
+from diastole.edge.pipeline.rule import RULE_VERSION
+from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.scoring import Model
 from diastole.edge.replay.walk import Session
 from diastole.edge.schema import (
@@ -86,21 +88,30 @@ def columns_of(
     return columns
 
 
-def provenance_of(seen: Session, model: Model | None) -> Provenance:
-    """Return what a table came from: enough to make it again."""
-    recording = seen.recording
+def provenance_of(
+    recording: Recording, engine: str, rules: Rules, model: Model | None
+) -> Provenance:
+    """Return what a session's tables came from."""
     return {
         "input": recording.path.name,
         "input_sha256": digest(recording.path),
         "format": recording.format,
         "clock": recording.clock,
+        **made_by(engine, rules, model),
+        "notes": msgspec.json.encode(dict(recording.notes)).decode(),
+    }
+
+
+def made_by(engine: str, rules: Rules, model: Model | None) -> Provenance:
+    """Return what made the tables: versions, settings, schemas, model."""
+    return {
         "diastole": __version__,
-        "engine": seen.engine,
-        "rules": msgspec.json.encode(seen.rules).decode(),
+        "engine": engine,
+        "rules": msgspec.json.encode(rules).decode(),
+        "verdict_rule": RULE_VERSION,
         "feature_schema": FEATURE_SCHEMA,
         "input_schema": INPUT_SCHEMA,
         "model_sha256": model.hash if model else "",
-        "notes": msgspec.json.encode(dict(recording.notes)).decode(),
     }
 
 

@@ -1,6 +1,7 @@
 """A folder of recordings to a folder of tables: a process a session, or a wearer."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -8,13 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from diastole.edge.errors import BadFile, DiastoleError, OutputError
+from diastole.edge.features import described, engine
 from diastole.edge.formats.finding import open_recording, sessions
-from diastole.edge.replay.columns import session_name
-from diastole.edge.replay.session import Options, beats_path, replay_session
-from diastole.edge.tables import columns_of, write
+from diastole.edge.pipeline.rules import Rules
+from diastole.edge.replay.columns import made_by, session_name
+from diastole.edge.replay.session import Options, beats_path, choose_model, replay_session
+from diastole.edge.tables import Provenance, columns_of, write
 from diastole.edge.views.summary import cohort_row
 
 Row = dict[str, str | int | float]
+Named = tuple[Path, str]
+"""A session and its name."""
 SUMMARY: Final = "summary.csv"
 
 
@@ -35,7 +40,9 @@ def replay_folder(
     if out.exists() and not out.is_dir():
         raise OutputError(out, "is a file", "name a folder for the tables")
     if not options.force and out.is_dir() and any(out.iterdir()):
-        raise OutputError(out, "is not empty", "choose another folder, or add to it with --force")
+        raise OutputError(
+            out, "is not empty", "choose another folder, or replace what is there with --force"
+        )
     found = sessions(folder)
     paths, rows = found.sessions, [_failed(folder, error) for error in found.unknown]
     if options.format_name is not None:  # the user knows better than the sniffing
@@ -43,16 +50,15 @@ def replay_folder(
     begin(len(paths) + len(rows))
     for row in rows:
         done(row)
-    groups = _groups(folder, paths, options)
+    groups = _groups(_named(folder, paths), options)
     with ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn")) as pool:
-        running = [pool.submit(_replay_group, folder, out, group, options) for group in groups]
+        running = [pool.submit(_replay_group, out, group, options) for group in groups]
         for finished in as_completed(running):
             for row in finished.result():
                 done(row)
                 rows.append(row)
     rows.sort(key=lambda row: str(row["session"]))
-    provenance = {"input": folder.name, "sessions": str(len(rows))}
-    write(columns_of(rows), out / SUMMARY, provenance, force=options.force)
+    write(columns_of(rows), out / SUMMARY, _provenance(folder, rows, options), force=options.force)
     return rows
 
 
@@ -66,28 +72,47 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _groups(folder: Path, paths: Sequence[Path], options: Options) -> list[list[Path]]:
+def _provenance(folder: Path, rows: Sequence[Row], options: Options) -> Provenance:
+    computing = engine(options.engine)
+    return {
+        "input": folder.name,
+        "sessions": str(len(rows)),
+        **made_by(described(computing), Rules(), choose_model(options.model)),
+        "labels_sha256": options.labels.sha256 if options.labels else "",
+    }
+
+
+def _named(folder: Path, paths: Sequence[Path]) -> list[Named]:
+    """Return each session with its name; where two would be called the same, with its suffix."""
+    names = [session_name(path, folder) for path in paths]
+    shared = {name for name, n in Counter(names).items() if n > 1}
+    return [
+        (path, path.relative_to(folder).as_posix() if name in shared else name)
+        for path, name in zip(paths, names, strict=True)
+    ]
+
+
+def _groups(sessions: Sequence[Named], options: Options) -> list[list[Named]]:
     """Return what must run in turn: each session alone, or with a state those of one wearer."""
     if options.state is None:
-        return [[path] for path in paths]
-    by_subject: dict[str, list[tuple[int, Path]]] = {}
-    for path in paths:
+        return [[session] for session in sessions]
+    by_subject: dict[str, list[tuple[int, Named]]] = {}
+    for path, name in sessions:
         try:
             recording = open_recording(path, options.format_name)
-            subject = options.subject(recording, session_name(path, folder))
+            subject = options.subject(recording, name)
             start_ns = recording.start_ns
         except DiastoleError:  # told when its turn comes
             subject, start_ns = "", 0
-        by_subject.setdefault(subject, []).append((start_ns, path))
-    return [[path for _, path in sorted(group)] for group in by_subject.values()]
+        by_subject.setdefault(subject, []).append((start_ns, (path, name)))
+    return [[session for _, session in sorted(group)] for group in by_subject.values()]
 
 
-def _replay_group(folder: Path, out: Path, paths: Sequence[Path], options: Options) -> list[Row]:
-    return [_replay_into(folder, out, path, options) for path in paths]
+def _replay_group(out: Path, sessions: Sequence[Named], options: Options) -> list[Row]:
+    return [_replay_into(out, path, name, options) for path, name in sessions]
 
 
-def _replay_into(folder: Path, out: Path, path: Path, options: Options) -> Row:
-    name = session_name(path, folder)
+def _replay_into(out: Path, path: Path, name: str, options: Options) -> Row:
     target = out / f"{name}{options.suffix}"
     try:
         told = replay_session(path, name, options)

@@ -15,8 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from diastole.edge.errors import InputError
-from diastole.edge.formats.finding import formats
+from diastole.edge.errors import InputError, OutputError
+from diastole.edge.formats.finding import find, formats
 from diastole.edge.labels import read_labels
 from diastole.edge.outputs import refuse_existing
 from diastole.edge.replay.columns import session_name, slug
@@ -28,7 +28,7 @@ from diastole.edge.replay.session import (
     read_subjects,
     replay_session,
 )
-from diastole.edge.tables import check_suffix, default_suffix, write
+from diastole.edge.tables import check_suffix, default_suffix, metadata_path, write
 from diastole.edge.views.plots import check_suffix as check_picture
 from diastole.edge.views.plots import plot_session
 from diastole.edge.views.summary import summary
@@ -39,8 +39,9 @@ FAILED: Final = 1
 
 def replay_path(given: Namespace) -> int:
     """Replay a recording, or a folder of them that is not itself one."""
-    a_folder = given.path.is_dir() and not any(f.recognises(given.path) for f in formats())
-    return replay_many(given) if a_folder and given.format is None else replay_one(given)
+    asked = [find(given.path, given.format)] if given.format is not None else formats()
+    a_folder = given.path.is_dir() and not any(f.recognises(given.path) for f in asked)
+    return replay_many(given) if a_folder else replay_one(given)
 
 
 def replay_one(given: Namespace) -> int:
@@ -48,8 +49,9 @@ def replay_one(given: Namespace) -> int:
     options = options_of(given)
     wanted = [path for path in (given.out, given.plot) if path is not None]
     if given.out is not None:
-        check_suffix(given.out)
         wanted += [beats_path(given.out)] * given.beats
+        wanted += [beside for path in wanted if (beside := metadata_path(path)) is not None]
+        check_suffix(given.out)
     elif given.beats:
         what = "--beats writes beside a table, and there is none"
         raise InputError(what, "name the table with --out")
@@ -57,6 +59,8 @@ def replay_one(given: Namespace) -> int:
         check_picture(given.plot)
     for path in wanted:
         refuse_existing(path, force=given.force)
+        if path.exists() and path.samefile(given.path):
+            raise OutputError(path, "is the recording itself", "choose another name")
     name = session_name(given.path)
     with _progress(SpinnerColumn(), TextColumn("{task.fields[done]}")) as bar:
         task = bar.add_task(name, total=None, done="")

@@ -4,12 +4,13 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from diastole.edge.errors import BadFile, InputError
 from diastole.edge.formats import Recording
 from diastole.edge.formats.finding import open_recording
-from diastole.edge.labels import Labels, Segment
+from diastole.edge.labels import Labels, Segment, path_ends
 from diastole.edge.outputs import whole_file
 from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.observe import State
@@ -32,7 +33,7 @@ class Options:
     one_subject: str | None = None
     """The subject of every session."""
     subjects: Mapping[str, str] | None = None
-    """The subject of a session, by its name."""
+    """The subject of a session, by the longest end of its path that is listed."""
     state: Path | None = None
     """Folder of learned normals: a subject's sessions hand theirs on."""
     beats: bool = False
@@ -43,9 +44,13 @@ class Options:
         """Return whose session it is."""
         if self.one_subject is not None:
             return self.one_subject
-        if self.subjects is not None and session in self.subjects:
-            return self.subjects[session]
-        return subject_of(recording, session)
+        listed = self.listed(recording.path)
+        return subject_of(recording, session) if listed is None else listed
+
+    def listed(self, path: Path) -> str | None:
+        """Return who is listed for a session; None where nobody is."""
+        known = self.subjects or {}
+        return next((known[end] for end in path_ends(path) if end in known), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +85,7 @@ def replay_session(
     subject = options.subject(recording, session)
     rules = Rules()
     state_path = _state_path(options.state, subject, recording)
+    segments = options.labels.of(path) if options.labels else ()
     seen = observe(
         path,
         engine_name=options.engine,
@@ -88,7 +94,6 @@ def replay_session(
         state=_state(state_path, rules, recording),
         advance=advance,
     )
-    segments = options.labels.of(path) if options.labels else ()
     columns = columns_of(
         seen,
         judge(seen.observations, model, rules),
@@ -100,11 +105,18 @@ def replay_session(
     notes = notes_of(seen.recording)
     if options.labels and not segments:
         notes.append(f"no labels for this session in {options.labels.place.name}")
+    if options.subjects is not None and options.listed(path) is None:
+        notes.append(f"nobody is listed for this session: its subject is called {subject}")
+    state_sha256 = _sha256(state_path)  # of what was taken up, before it is replaced
     return Told(
         columns=columns,
         beats=seen.beats,
         segments=segments,
-        provenance=provenance_of(seen, model),
+        provenance={
+            **provenance_of(seen.recording, seen.engine, seen.rules, model),
+            "labels_sha256": options.labels.sha256 if options.labels else "",
+            "state_sha256": state_sha256,
+        },
         notes=notes,
         subject=subject,
         rules=rules,
@@ -113,12 +125,21 @@ def replay_session(
     )
 
 
-@cache
 def choose_model(choice: str) -> Model | None:
     """Open the model that was asked for; None for ``none``."""
     if choice == "none":
         return None
-    return load_model(shipped() if choice == "shipped" else Path(choice))
+    path = shipped() if choice == "shipped" else Path(choice)
+    try:
+        about = path.stat()
+    except OSError:
+        return load_model(path)  # which says what is wrong
+    return _opened(path, about.st_mtime_ns, about.st_size)
+
+
+@cache
+def _opened(path: Path, _changed_ns: int, _size: int) -> Model:
+    return load_model(path)
 
 
 def beats_path(table: Path) -> Path:
@@ -156,6 +177,10 @@ def _state_path(folder: Path | None, subject: str, recording: Recording) -> Path
         what = f"{recording.path}: has no date, so its place among the subject's files is unknown"
         raise InputError(what, "replay it without --state")
     return folder / f"{subject}.state"
+
+
+def _sha256(path: Path | None) -> str:
+    return sha256(path.read_bytes()).hexdigest() if path is not None and path.exists() else ""
 
 
 def _state(path: Path | None, rules: Rules, recording: Recording) -> State | None:

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diastole.edge.chunks import BEAT_KINDS, VERDICTS, Chunk, Floats, words
-from diastole.edge.features import engine
+from diastole.edge.features import described, engine
 from diastole.edge.formats import Recording
 from diastole.edge.formats.finding import open_recording
 from diastole.edge.pipeline import observe as stages
 from diastole.edge.pipeline.observations import Observations, join_observations
+from diastole.edge.pipeline.passed_over import passed_over
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.verdicts import ACCEPTED, Judged
 from diastole.edge.records import SECOND_NS
 from diastole.edge.tables import Columns
+from diastole.edge.wire import LATEST_NS
 
 Advance = Callable[[float], None]
 """Told how many seconds of the recording are done."""
@@ -64,22 +66,23 @@ def observe(
     """
     recording = open_recording(path, format_name)
     computing, rules = engine(engine_name), rules or Rules()
+    # windows that the recording before left open end before this one begins
+    since_ns = -LATEST_NS if state is None else recording.start_ns
     state = state or stages.State()
     parts: list[Observations] = []
     beats: list[Columns] = []
-    for chunk in recording.chunks():
-        state, observed, judged = stages.step(
-            state, alter(chunk) if alter else chunk, computing, rules, recording.zone
-        )
-        # windows that the recording before left open end before this one begins
-        parts.append(observed.take(observed.rows["time_ns"] > recording.start_ns))
+    for read in recording.chunks():
+        chunk = alter(read) if alter else read
+        recording.notes.update(passed_over(chunk))
+        state, observed, judged = stages.step(state, chunk, computing, rules, recording.zone)
+        parts.append(observed.take(observed.rows["time_ns"] > since_ns))
         beats.append(_beats(judged, recording.start_ns))
         if advance is not None:
             advance((chunk.until_ns - recording.start_ns) / SECOND_NS)
     observations = join_observations(parts)
     return Session(
         recording,
-        f"{computing.name} ({computing.version})",
+        described(computing),
         rules,
         observations,
         (observations.rows["time_ns"] - recording.start_ns) / SECOND_NS,

@@ -17,6 +17,8 @@ from diastole.edge.chunks import Bools, Floats, Ints
 from diastole.edge.signal.running import moving_mean, opened, running, sum_columns
 
 BAND_HZ: Final = (0.5, 6.0)
+SLOWEST_HZ: Final = 4 * BAND_HZ[1]
+"""No pulse is looked for in a slower wave."""
 FILTER_S: Final = 1.5
 """Half the length of the band-pass."""
 UPSTROKE_S: Final = 0.111
@@ -50,7 +52,7 @@ def find(values: Floats, first: int, rate_hz: float) -> Pulses:
     no pulse within reach of a sample that is NaN. The wave rises with the blood volume.
     """
     pad = round(REACH_S * rate_hz) + 2
-    if not len(values) or rate_hz < 4 * BAND_HZ[1]:
+    if not len(values) or rate_hz < SLOWEST_HZ:
         return Pulses(np.empty(0), np.empty(0))
     known = np.where(np.isfinite(values), values, np.nan)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from diastole.edge.chunks import Bools, Floats
-from diastole.edge.records import Decision, Grade, Reason
+from diastole.edge.records import Decision, Reason
 from diastole.edge.schema import HOP_S
 from diastole.edge.views.words import (
     DECISION_COLOURS,
@@ -49,7 +49,11 @@ def summary(columns: Columns, *, title: str, notes: Sequence[str] = ()) -> Rende
 def cohort_row(
     columns: Columns, *, session: str, subject: str, notes: Sequence[str] = (), error: str = ""
 ) -> dict[str, str | int | float]:
-    """Return a session's row of ``summary.csv``; without columns all is 0 or NaN."""
+    """Return a session's row of ``summary.csv``; without columns all is 0 or NaN.
+
+    With several devices, minutes of what is said are those of all of them together; time worn is
+    counted once.
+    """
     if not columns:
         columns = dict.fromkeys(_NEEDED_TEXT, np.empty(0, np.str_))
         columns |= dict.fromkeys(_NEEDED_NUMBERS, np.empty(0))
@@ -59,7 +63,7 @@ def cohort_row(
         "session": session,
         "subject": subject,
         "device": " ".join(np.unique(columns["device"])),
-        "worn_min": _minutes(decision != ""),
+        "worn_min": _minutes(np.unique(columns["t_s"]) > -np.inf),
         "decided_share": _share(decision != Decision.UNDECIDED),
         "calm_min": _minutes(decision == Decision.CALM),
         "stress_min": _minutes(decision == Decision.STRESS),
@@ -68,13 +72,13 @@ def cohort_row(
         "rmssd_median_ms": _quantile(columns["rmssd_ms"], 0.5),
         "rmssd_share": _share(np.isfinite(columns["rmssd_ms"])),
         "coverage_median": _quantile(columns["coverage"], 0.5),
-        "notes": len(notes),
+        "notes": "; ".join(notes),
         "error": error,
     }
 
 
 _NEEDED_TEXT: Final = ("device", "decision", "reason")
-_NEEDED_NUMBERS: Final = ("hr_mean_bpm", "rmssd_ms", "coverage")
+_NEEDED_NUMBERS: Final = ("t_s", "hr_mean_bpm", "rmssd_ms", "coverage")
 
 
 def _lines(rows: Columns) -> Iterator[Line]:
@@ -83,7 +87,7 @@ def _lines(rows: Columns) -> Iterator[Line]:
     yield from _measure(rows, "heart rate", "hr_mean_bpm", "normal_hr", "bpm")
     yield from _measure(rows, "RMSSD", "rmssd_ms", "normal_rmssd", "ms")
     coverage = _quantile(rows["coverage"], 0.5)
-    graded = percent(rows["grade"] == Grade.BEATS)
+    graded = percent(np.isfinite(rows["rmssd_ms"]))
     yield "coverage", f"{coverage:.0%} of a minute (median); variability in {graded}", ""
     models = [model for model in np.unique(rows["model"]) if model]
     yield "model", " ".join(models) or "none: every reading is undecided", ""
