@@ -76,7 +76,10 @@ def changed(**fields: object) -> bytes:
     return zlib.compress(msgspec.msgpack.encode({**saved, **fields}))
 
 
-@pytest.mark.parametrize("fields", [{"version": 0}, {"features": "hrv-0"}, {"inputs": "inputs-0"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"version": 0}, {"features": "hrv-0"}, {"inputs": "inputs-0"}, {"verdicts": "verdict-0"}],
+)
 def test_the_state_of_another_version_is_refused(fields: dict[str, object]) -> None:
     assert unpack(changed(), RULES).devices == STATE.devices
     assert "another version" in refused(changed(**fields))

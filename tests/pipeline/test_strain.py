@@ -158,6 +158,12 @@ def test_without_motion_a_session_ends_after_eighteen_hours(motion: bool) -> Non
     assert dropped.tolist() == ([] if motion else [18 * HOUR + MINUTE])
 
 
+def test_the_eighteen_hours_count_from_motion_that_stops() -> None:
+    seen = hops((20 * HOUR, NORMAL))
+    told = walk(replace(seen, motion=where(seen, 0, HOUR)))[1]
+    assert np.flatnonzero(np.diff(told["have"].astype(int)) < 0).tolist() == [19 * HOUR - 1]
+
+
 @pytest.mark.parametrize("motion", [True, False])
 @pytest.mark.parametrize("first", [1, 7, 12, 17])
 def test_a_minute_cut_in_two_is_one_minute(first: int, motion: bool) -> None:
@@ -186,3 +192,13 @@ def test_each_kind_of_beat_has_its_own_variability() -> None:
     assert np.isnan(told["rmssd_centre"][third]).all()
     assert np.isfinite(told["hr_centre"][third]).all()
     assert np.exp(told["rmssd_centre"][fourth]) == pytest.approx(90, rel=0.05)
+
+
+def test_a_moment_without_motion_does_not_end_a_normal_that_saw_the_night() -> None:
+    """The 18 h are counted from the last motion; wholly without it the normal ends."""
+    day = hops((19 * HOUR, NORMAL))
+    gap = np.ones(len(day.ends_ns), np.bool_)
+    gap[int(18.4 * HOUR) : int(18.4 * HOUR) + 24] = False
+    for motion, ends in ((gap, False), (np.zeros_like(gap), True)):
+        _, told = strain.step(strain.State(), replace(day, motion=motion), RULES)
+        assert bool((np.diff(told["have"]) < 0).any()) == ends
