@@ -32,7 +32,9 @@ from diastole.edge.records import MINUTE_NS, SECOND_NS, BeatKind, HeartRateKind,
 
 BLOCK_NS: Final = 5 * MINUTE_NS
 DEVICES: Final = ("e4",)
-FILES: Final = frozenset({"bvp.csv", "acc.csv", "ibi.csv", "hr.csv", "eda.csv", "temp.csv"})
+FILES: Final = frozenset(
+    {"bvp.csv", "acc.csv", "ibi.csv", "hr.csv", "eda.csv", "temp.csv", "tags.csv"}
+)
 HEARTS: Final = ("bvp.csv", "ibi.csv", "hr.csv")
 OFF_NS: Final = MINUTE_NS
 """The files of one export start within this of each other."""
@@ -105,7 +107,16 @@ def _chunks(place: Place, start_ns: int, notes: Counter[str]) -> Iterator[Chunk]
         chunk = replace(now, until_ns=until_ns, samples=runs, marks=due)
     if chunk is None:
         raise BadFile(place.path, "holds no samples and no beats", "there is nothing to read in it")
+    _note_outside(beats, start_ns, raws, notes)
     yield _closed(chunk, raws, len(marks), notes)
+
+
+def _note_outside(beats: Rows, start_ns: int, raws: list[RawFile], notes: Counter[str]) -> None:
+    """Count the intervals that lie before or behind all that was sampled; they are kept."""
+    ends = [time_ns for raw in raws if (time_ns := raw.last_ns) is not None]
+    if ends:
+        outside = (beats["time_ns"] < start_ns) | (beats["time_ns"] > max(ends) + SECOND_NS)
+        note(notes, "beat interval outside the time of the raw signals", outside)
 
 
 def _closed(chunk: Chunk, raws: list[RawFile], stray: int, notes: Counter[str]) -> Chunk:

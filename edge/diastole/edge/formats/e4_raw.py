@@ -119,7 +119,7 @@ class RawFile:
 
     def _read_rate(self, line: str) -> float:
         try:
-            rate_hz = float(line.split(",")[0])
+            rate_hz = float(line.split(",", maxsplit=1)[0])
         except ValueError:
             rate_hz = 0.0
         if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:

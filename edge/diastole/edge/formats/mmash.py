@@ -25,6 +25,8 @@ from diastole.edge.records import SECOND_NS, BeatKind
 
 DEVICES: Final = ("h7", "actigraph")
 RR, ACTIGRAPH = "rr.csv", "actigraph.csv"
+COUNT: Final = ""
+"""What the set calls the column that counts the rows."""
 AGREE_NS: Final = 1_020_000_000
 """Stamps in whole seconds may step by this much more or less than the interval."""
 DAY_S: Final = 86_400
@@ -76,11 +78,14 @@ def _chunks(place: Place, notes: Counter[str]) -> Iterator[Chunk]:
 
 
 def _read(place: Place, name: str, notes: Counter[str]) -> Table:
-    """Return a table without its repeated rows: rows count themselves, so equal ones are one."""
+    """Return a table; its rows are counted, so that equal ones are one row twice."""
     table = read_table(place.where(name), place.lines(name))
     note(notes, f"second header within {name}", table.headers)
-    first = list({row: k for k, row in reversed([*enumerate(zip(*table.columns, strict=True))])}.values())
-    return table
+    if COUNT not in table.names:
+        return table
+    once = table.once()
+    note(notes, f"repeated row of {name}, left out", len(table.lines) - len(once.lines))
+    return once
 
 
 def _stamps_s(table: Table, notes: Counter[str]) -> Ints:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,16 @@ class Table:
                     self.where, what, "correct or remove the line", self.lines[k]
                 ) from None
         return values
+
+    def once(self) -> "Table":
+        """Return the table without the rows that equal one before in every column."""
+        first: dict[tuple[str, ...], int] = {}
+        for k, row in enumerate(zip(*self.columns, strict=True)):
+            first.setdefault(row, k)
+        if len(first) == len(self.lines):
+            return self
+        columns = tuple(zip(*first, strict=True))
+        return replace(self, columns=columns, lines=[self.lines[k] for k in first.values()])
 
 
 def read_table(
