@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.errors import OutputError
-from diastole.edge.outputs import refuse_existing, whole_file
+from diastole.edge.errors import OutputError, shown
+from diastole.edge.outputs import make_folder, refuse_existing, whole_file
 
 FULL_DISK = """
 import resource, sys
@@ -92,3 +92,21 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, suffix: st
     assert "the disk is full: free some space" in run.stdout
     assert path.read_bytes() == b"older"
     assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("name", ["file/out.csv", "loop/out.csv", f"{'a' * 300}.csv"])
+def test_law_12_a_place_that_cannot_be_is_a_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    path = tmp_path / name
+    with pytest.raises(OutputError, match="cannot be written"), whole_file(path):
+        pass
+    with pytest.raises(OutputError, match="cannot be written"):
+        make_folder(path / "folder")
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
+
+
+def test_a_path_is_shown_on_one_line_whatever_its_bytes() -> None:
+    assert shown(Path("a/Müller.txt")) == "a/Müller.txt"
+    assert shown(os.fsdecode(b"a\xff b\n\x1b[1m")) == "a? b??[1m".replace("?", "\ufffd")
+    assert str(OutputError(Path("a\nb"), "is odd", "rename it")).count("\n") == 0

@@ -24,7 +24,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
-    """Make a folder and those above it, unless it is there; raise OutputError where it cannot be."""
+    """Make a folder and those above it, unless it is there; raise OutputError where that fails."""
     with _told(path):
         path.mkdir(mode=mode, parents=True, exist_ok=True)
 
