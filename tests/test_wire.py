@@ -106,3 +106,9 @@ def test_the_schema_names_every_noun_and_its_pseudonym() -> None:
     for noun in wire.NOUNS:
         device = schema["$defs"][noun.__name__]["properties"]["device"]
         assert re.fullmatch(device["pattern"], BEAT.device)
+
+
+def test_no_two_times_are_too_far_apart_for_64_bits() -> None:
+    long_ago = -(2**62)  # what the pipeline takes for never
+    assert wire.LATEST_NS - long_ago < 2**63
+    assert long_ago < -wire.LATEST_NS

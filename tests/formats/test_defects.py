@@ -1,5 +1,7 @@
 """What exports get wrong: survived and counted, or refused with what is to be done."""
 
+import gzip
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 from diastole.edge.chunks import Chunk, join
 from diastole.edge.errors import BadFile
 from diastole.edge.formats import e4, mmash
-from diastole.edge.formats.finding import open_recording
+from diastole.edge.formats.finding import open_recording, sessions
 from tests.formats import made
 
 Edit = Callable[[str], str]
@@ -157,3 +159,122 @@ def test_counts_below_zero_are_left_out(tmp_path: Path) -> None:
     recording = mmash.FORMAT.open(folder)
     list(recording.chunks())
     assert recording.notes["second of the actigraph without a number, left out"] == 1
+
+
+def beat(number: int, rr_ms: float, device: str = "strap") -> str:
+    return (
+        f'{{"record":"beat","device":"{device}","time_ns":{number * 10**9},'
+        f'"rr_ms":{rr_ms},"kind":"rr"}}'
+    )
+
+
+def written(path: Path, *lines: str) -> Path:
+    return made.text(path, "\n".join(['{"diastole_session":1,"wire":1}', *lines]))
+
+
+def test_odd_beats_of_a_session_are_kept_and_counted(tmp_path: Path) -> None:
+    odd = [800, 0, -5, 3000, 810]
+    lines = [beat(k, rr_ms) for k, rr_ms in enumerate(odd)]
+    chunk, notes = read(written(tmp_path / "s.jsonl", *lines, beat(4, 810), beat(4, 810, "other")))
+    assert chunk.beats["rr_ms"].tolist() == [*odd, 810, 810]
+    assert notes == {
+        "beat interval that is no number, zero or negative": 2,
+        "beat interval over 2 s": 1,
+        "beat at the same time as the one before it": 1,
+    }
+
+
+def test_heart_rates_of_a_session_below_zero_are_counted(tmp_path: Path) -> None:
+    rates = [
+        f'{{"record":"heart_rate","device":"w","time_ns":{k},"hr_bpm":{hr},"kind":"device"}}'
+        for k, hr in enumerate((70, 0, -3, "null"))
+    ]
+    notes = read(written(tmp_path / "s.jsonl", *rates))[1]
+    assert notes == {"heart rate that is zero or negative": 2}
+
+
+def test_law_12_a_session_of_more_devices_than_a_column_counts(tmp_path: Path) -> None:
+    lines = [beat(k, 800, f"d{k}") for k in range(1001)]
+    with pytest.raises(BadFile, match=r"s\.jsonl: names over 1000 devices"):
+        read(written(tmp_path / "s.jsonl", *lines))
+
+
+def test_a_rate_that_no_wave_has_is_no_record(tmp_path: Path) -> None:
+    wave = (
+        '{"record":"samples","device":"w","time_ns":0,"kind":"ppg","unit":"1",'
+        '"rate_hz":100000,"values":[1,2],"index":0}'
+    )
+    notes = read(written(tmp_path / "s.jsonl", beat(1, 800), wave))[1]
+    assert notes == {"line that is no record, passed over": 1}
+
+
+INTERVALS = [800 + 20 * (k % 3) - 7 * (k % 5) for k in range(60)]
+
+
+@pytest.mark.parametrize(("name", "header"), [("a.csv", "rr_ms"), ("a.txt", "beats of A")])
+def test_a_second_header_within_intervals_is_survived(
+    tmp_path: Path, name: str, header: str
+) -> None:
+    lines = [header, *INTERVALS[:30], header, *INTERVALS[30:]]
+    path = made.text(tmp_path / name, "\n".join(map(str, lines)))
+    format_name = "rr-csv" if name == "a.csv" else "rr-text"
+    recording = open_recording(path, format_name)
+    chunk = join(list(recording.chunks()))
+    assert chunk.beats["rr_ms"].tolist() == INTERVALS
+    assert recording.notes == {"second header within the file": 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "scale", "what"),
+    [("rr_ms", 0.001, "rr_ms are not in ms"), ("rr_s", 1, "rr_s are not in s")],
+)
+def test_law_12_intervals_in_another_unit_than_their_name_says(
+    tmp_path: Path, header: str, scale: float, what: str
+) -> None:
+    lines = [header, *(f"{rr * scale}" for rr in INTERVALS)]
+    with pytest.raises(BadFile, match=what):
+        open_recording(made.text(tmp_path / "a.csv", "\n".join(lines)))
+
+
+def test_law_12_times_in_another_unit_than_their_name_says(tmp_path: Path) -> None:
+    end, lines = 0, []
+    for rr in INTERVALS:
+        end += rr
+        lines.append(f"{end},{rr}")
+    path = made.text(tmp_path / "a.csv", "\n".join(["t_s,rr_ms", *lines]))
+    with pytest.raises(BadFile, match="t_s are not in s: call the column t_ms"):
+        open_recording(path)
+    chunk, _ = read(made.text(path, "\n".join(["t_ms,rr_ms", *lines])))
+    assert chunk.beats["time_ns"][-1] == end * 1_000_000
+
+
+def test_law_12_rows_without_any_time(tmp_path: Path) -> None:
+    path = made.text(tmp_path / "a.csv", "t_s,rr_ms\nnan,800\n1e12,810\n")
+    with pytest.raises(BadFile, match=r"a\.csv: no row has a time in seconds"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("800\n810\n".encode("utf-16"), "text in UTF-16: save it as UTF-8"),
+        (gzip.compress(b"800\n810\n"), "a gzip that is no session of ours: unzip it"),
+        (b"\x1f\x8b\x08\x00", "a gzip that is no session of ours: unzip it"),
+    ],
+)
+def test_law_12_a_file_in_a_wrapping_is_told_which(
+    tmp_path: Path, content: bytes, what: str
+) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(BadFile, match=what):
+        open_recording(tmp_path / "a.txt")
+
+
+def test_law_12_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    made.text(tmp_path / "a.txt", "\n".join(map(str, INTERVALS)))
+    with pytest.raises(BadFile, match="neither a file nor a folder"):
+        open_recording(tmp_path / "pipe.txt")
+    found = sessions(tmp_path)
+    assert [path.name for path in found.sessions] == ["a.txt"]
+    assert ["pipe.txt" in str(error) for error in found.unknown] == [True]

@@ -120,6 +120,7 @@ def test_a_second_header_within_ibi_is_survived(tmp_path: Path) -> None:
         "second header within IBI.csv": 1,
         "row earlier than the row before it, sorted": 1,
         "repeated beat, left out": 1,
+        "beat at the same time as the one before it": 1,
     }
 
 

@@ -126,6 +126,7 @@ def test_time_running_backwards_is_sorted_and_doubled_rows_stay(tmp_path: Path) 
     assert notes == {
         "row earlier than the row before it, sorted": 1,
         "row without a time, left out": 1,
+        "beat at the same time as the one before it": 1,
     }
 
 

@@ -37,8 +37,8 @@ Noun = Samples | Beat | HeartRate | Motion | Break | Mark | Observation | Readin
 
 PSEUDONYM: Final = r"[a-z0-9-]+"
 """What a device or a subject is called; never a person's name."""
-LATEST_NS: Final = 8_000_000_000_000_000_000
-"""No record is further from the epoch: sums of a time and a window stay within 64 bits."""
+LATEST_NS: Final = 4_500_000_000_000_000_000
+"""No record is further from the epoch: differences of two times stay within 64 bits."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Noun)

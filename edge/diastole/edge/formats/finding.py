@@ -1,6 +1,7 @@
 """Which format a path is: sniffed by content, in a fixed order, or named."""
 
 import os
+import stat
 import zipfile
 from hashlib import sha256
 from importlib.metadata import entry_points
@@ -18,7 +19,7 @@ STRICT: Final[tuple[Format, ...]] = (session.FORMAT, e4.FORMAT, mmash.FORMAT)
 LOOSE: Final[tuple[Format, ...]] = (rr_csv.FORMAT, rr_text.FORMAT)
 """Tried after those of third parties: nearly any table of numbers might be theirs."""
 
-
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 OURS: Final = "-metadata.json"
 """Stands beside each CSV that we write."""
 
@@ -52,6 +53,11 @@ def find(path: Path, format_name: str | None = None) -> Format:
 
     Raises BadFile with the reason where none does, InputError where the name is unknown.
     """
+    with reading(path):
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe would wait, and give once
+        what = "is neither a file nor a folder"
+        raise BadFile(path, what, "write what it gives into a file, and give that")
     known = formats()
     if format_name is None:
         for candidate in known:
@@ -68,8 +74,6 @@ def find(path: Path, format_name: str | None = None) -> Format:
 
 def open_recording(path: Path, format_name: str | None = None) -> Recording:
     """Open the session at ``path``; raises BadFile with file, line and remedy."""
-    with reading(path):
-        path.stat()
     return find(path, format_name).open(path)
 
 
@@ -117,6 +121,10 @@ def _unknown(path: Path) -> BadFile:
             return BadFile(path, "an empty file", "copy it again from its source")
         if start.startswith(b"PK") or zipfile.is_zipfile(path):
             return _unknown_zip(path)
+        if start.startswith(session.GZIP):
+            return BadFile(path, "a gzip that is no session of ours", "unzip it, and give the file")
+        if start.startswith(UTF_16):
+            return BadFile(path, "text in UTF-16", "save it as UTF-8")
         lines = rr_text.head(path)
     what = (rr_text.refusal(lines) if lines else None) or "no format knows it"
     return BadFile(path, what, "give a recording, or name its format with --format")

@@ -88,18 +88,26 @@ def beats_at(
 
     A number that is not finite becomes 0, which no verdict accepts.
     """
-    finite = np.isfinite(rr_ms)
-    note(notes, "beat interval that is no number, zero or negative", ~finite | (rr_ms <= 0))
-    note(notes, "beat interval over 2 s", finite & (rr_ms > RANGE_MS[1]))
     rows = rows_of(
         BEAT,
         len(rr_ms),
         time_ns=time_ns,
         device=device,
         kind=BEAT_KINDS.index(kind),
-        rr_ms=np.where(finite, rr_ms, 0.0),
+        rr_ms=np.where(np.isfinite(rr_ms), rr_ms, 0.0),
     )
-    return by_time(rows)
+    rows = by_time(rows)
+    note_beats(notes, rows)
+    return rows
+
+
+def note_beats(notes: Counter[str], rows: Rows) -> None:
+    """Count what is odd about beats in time order; all of them are kept."""
+    note(notes, "beat interval that is no number, zero or negative", rows["rr_ms"] <= 0)
+    note(notes, "beat interval over 2 s", rows["rr_ms"] > RANGE_MS[1])
+    single = rows[np.argsort(rows["device"], kind="stable")]
+    doubled = (np.diff(single["time_ns"]) == 0) & (np.diff(single["device"]) == 0)
+    note(notes, "beat at the same time as the one before it", doubled)
 
 
 def note_order(notes: Counter[str], times: Floats | Ints) -> None:

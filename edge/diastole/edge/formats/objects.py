@@ -34,7 +34,7 @@ from diastole.edge.records import (
 )
 from diastole.edge.wire import LATEST_NS, BadRecord
 
-RATES_HZ: Final = (0.01, 100_000.0)
+RATES_HZ: Final = (0.01, 5_000.0)
 
 
 def records_of(chunk: Chunk) -> list[Record]:

@@ -20,7 +20,15 @@ from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.intervals import in_ms, s_to_ms
 from diastole.edge.formats.place import reading, text_lines
-from diastole.edge.formats.rr_text import REMEDY, begins_s, head, is_number, recording, time_scale
+from diastole.edge.formats.rr_text import (
+    REMEDY,
+    Intervals,
+    begins_s,
+    head,
+    is_number,
+    recording,
+    time_scale,
+)
 from diastole.edge.formats.table import Table, read_table
 
 _INTERVALS: Final = re.compile(r"(rri?|nni?|ibi)(interval)?s?(ms|msec|s|sec|seconds)?")
@@ -61,19 +69,12 @@ class RrCsv:
         place = interval_column(table.names)
         if place is None:
             raise BadFile(path, "its header names no beat intervals", f"{REMEDY} as rr_ms", 1)
-        rr = table.numbers(place)
-        unit = _UNIT.search(table.names[place].lower())
-        if unit is None:
-            rr_ms = in_ms(rr)
-        elif unit[1].startswith("m"):
-            rr_ms = rr
-        else:
-            rr_ms = s_to_ms(rr)
+        rr_ms = _rr_ms(table, place)
         if not len(rr_ms):
             raise BadFile(path, "holds a header and no beats", REMEDY)
         times_s = _times_s(table, place, rr_ms)
         start_s = 0.0 if "t_s" in table.names else begins_s(rr_ms, times_s)
-        return recording(path, self.name, rr_ms, times_s, start_s)
+        return recording(path, self.name, Intervals(rr_ms, times_s, table.headers), start_s)
 
 
 def _table(path: Path) -> Table:
@@ -84,10 +85,26 @@ def _table(path: Path) -> Table:
     return read_table(path, lines[skipped:], delimiter_of(header), skipped + 1)
 
 
+def _rr_ms(table: Table, place: int) -> Floats:
+    """Return the intervals in the unit that the header states; BadFile where it cannot be."""
+    rr, name = table.numbers(place), table.names[place]
+    unit, likely = _UNIT.search(name.lower()), in_ms(rr)
+    if unit is None:
+        return likely
+    stated = rr if unit[1].startswith("m") else s_to_ms(rr)
+    if not np.array_equal(stated, likely, equal_nan=True):
+        what = f"the intervals in {name} are not in {unit[1]}"
+        raise BadFile(table.where, what, "name the column by its unit, rr_ms or rr_s")
+    return stated
+
+
 def _times_s(table: Table, place: int, rr_ms: Floats) -> Floats | None:
     """Return the ends of the intervals in s: ``t_s``, else a column that steps by the intervals."""
     if "t_s" in table.names:
-        return table.numbers(table.names.index("t_s"))
+        times_s = table.numbers(table.names.index("t_s"))
+        if time_scale(times_s, rr_ms) == 0.001:
+            raise BadFile(table.where, "the times in t_s are not in s", "call the column t_ms")
+        return times_s
     for other in range(len(table.names)):
         if other == place or not all(map(is_number, table.columns[other])):
             continue

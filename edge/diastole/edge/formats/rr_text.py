@@ -44,6 +44,16 @@ class Numbers(NamedTuple):
     lines: list[int]
 
 
+class Intervals(NamedTuple):
+    """What a file holds."""
+
+    rr_ms: Floats
+    times_s: Floats | None
+    """Ends of the intervals, where the file has them."""
+    headers: int
+    """How often the header stands again between the rows."""
+
+
 def head(path: Path) -> list[str]:
     """Return the first lines of a text file, the last of them whole; empty for anything else."""
     with reading(path), path.open("rb") as raw:
@@ -79,10 +89,12 @@ def is_number(text: str) -> bool:
 
 
 def without_header(numbers: Numbers) -> Numbers:
-    """Leave the first row out where none of it is a number."""
-    if numbers.rows and not any(map(is_number, numbers.rows[0])):
-        return Numbers(numbers.rows[1:], numbers.lines[1:])
-    return numbers
+    """Leave out the first row where none of it is a number, and wherever it stands again."""
+    if not numbers.rows or any(map(is_number, numbers.rows[0])):
+        return numbers
+    header = numbers.rows[0]
+    kept = [k for k, row in enumerate(numbers.rows) if row != header]
+    return Numbers([numbers.rows[k] for k in kept], [numbers.lines[k] for k in kept])
 
 
 def split_columns(rows: Sequence[Sequence[float]]) -> tuple[Floats, Floats | None]:
@@ -123,7 +135,9 @@ class RrText:
 
     def open(self, path: Path) -> Recording:
         """Read all numbers; BadFile names the line where text stands in place of one."""
-        numbers = without_header(rows_in(text_lines(path)))
+        whole = rows_in(text_lines(path))
+        numbers = without_header(whole)
+        headers = len(whole.rows) - len(numbers.rows)
         if not numbers.rows:
             raise BadFile(path, "holds no beat intervals", REMEDY)
         values = _floats(path, numbers)
@@ -131,7 +145,8 @@ class RrText:
         rr_ms = in_ms(rr)
         scale = None if beside is None else time_scale(beside, rr_ms)
         times_s = None if beside is None or scale is None else beside * scale
-        return recording(path, self.name, rr_ms, times_s, begins_s(rr_ms, times_s))
+        start_s = begins_s(rr_ms, times_s)
+        return recording(path, self.name, Intervals(rr_ms, times_s, headers - 1), start_s)
 
 
 def _floats(path: Path, numbers: Numbers) -> list[list[float]]:
@@ -156,19 +171,17 @@ def begins_s(rr_ms: Floats, times_s: Floats | None) -> float:
     return float(times_s[first] - rr_ms[first] / 1000)
 
 
-def recording(
-    path: Path, name: str, rr_ms: Floats, times_s: Floats | None, start_s: float
-) -> Recording:
-    """Intervals in ms and, where the file has them, their ends in s, as a recording."""
+def recording(path: Path, name: str, read: Intervals, start_s: float) -> Recording:
+    """Return what a file holds as a recording."""
     notes: Counter[str] = Counter()
-    chunks = partial(_chunks, path, rr_ms, times_s, notes)
+    chunks = partial(_chunks, path, read, notes)
     return Recording(path, name, round(start_s * 1e9), chunks, clock="relative", notes=notes)
 
 
-def _chunks(
-    path: Path, rr_ms: Floats, times_s: Floats | None, notes: Counter[str]
-) -> Iterator[Chunk]:
+def _chunks(path: Path, read: Intervals, notes: Counter[str]) -> Iterator[Chunk]:
     notes.clear()
+    rr_ms, times_s = read.rr_ms, read.times_s
+    note(notes, "second header within the file", max(read.headers, 0))
     if times_s is None:
         time_ns = ends_ns(rr_ms)
     else:
@@ -177,7 +190,7 @@ def _chunks(
         note_order(notes, times_s[known])
         time_ns, rr_ms = _whole_ns(times_s[known]), rr_ms[known]
     if not len(rr_ms):
-        raise BadFile(path, "holds no beat intervals", REMEDY)
+        raise BadFile(path, "no row has a time in seconds", "give times in s, or none")
     yield from in_blocks((DEVICE,), beats=beats_at(time_ns, rr_ms, BeatKind.RR, notes))
 
 

@@ -23,7 +23,7 @@ from diastole.edge.chunks import Chunk, by_time, join
 from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.blocks import ended
-from diastole.edge.formats.intervals import note
+from diastole.edge.formats.intervals import note, note_beats
 from diastole.edge.formats.objects import chunk_of, run_of, starts_ns
 from diastole.edge.formats.place import quoted, reading
 from diastole.edge.records import MINUTE_NS, Break, BreakReason, Mark, Record, Samples
@@ -159,8 +159,15 @@ def _chunks(path: Path, notes: Counter[str]) -> Iterator[Chunk]:
     order = _Sorter(path, notes)
     for time_ns, record in _records(path, notes):
         if order.add(time_ns, record):
-            yield order.release()
-    yield order.last()
+            yield _noted(order.release(), notes)
+    yield _noted(order.last(), notes)
+
+
+def _noted(chunk: Chunk, notes: Counter[str]) -> Chunk:
+    """Return the chunk; what is odd about its records is counted."""
+    note_beats(notes, chunk.beats)
+    note(notes, "heart rate that is zero or negative", chunk.heart_rates["hr_bpm"] <= 0)
+    return chunk
 
 
 class _Sorter:
@@ -191,6 +198,9 @@ class _Sorter:
             ends = isinstance(record, Break) and record.reason is BreakReason.ENDED
             times = self.ended if ends else self.open
             times[record.device] = max(times.get(record.device, time_ns), _last_ns(record))
+            if len(times) > MAX_DEVICES:
+                what = f"names over {MAX_DEVICES} devices"
+                raise BadFile(self.path, what, "record one wearer a file")
         return self.newest_ns - self.since_ns >= PATIENCE_NS + STRETCH_NS
 
     def release(self) -> Chunk:
@@ -220,11 +230,7 @@ class _Sorter:
     def _all(self) -> Chunk:
         new = chunk_of(self.pending, self.newest_ns)
         self.pending = []
-        chunk = new if self.rest is None else join([self.rest, new])
-        if len(chunk.devices) > MAX_DEVICES:
-            what = f"names over {MAX_DEVICES} devices"
-            raise BadFile(self.path, what, "record one wearer a file")
-        return chunk
+        return new if self.rest is None else join([self.rest, new])
 
 
 def _last_ns(record: Record) -> int:
