@@ -34,6 +34,9 @@ class Verb(NamedTuple):
 VERBS: Final = {
     "demo": Verb("diastole.edge.commands:demo", "replay a real session and tell its story"),
     "replay": Verb("diastole.edge.commands:replay", "recordings in, tables and pictures out"),
+    "simulate": Verb(
+        "diastole.edge.commands:simulate", "a simulated wearer's session, and its truth"
+    ),
     "train": Verb("diastole.models.commands:train", "fit and export the model", "train"),
 }
 
