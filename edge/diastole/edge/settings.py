@@ -261,6 +261,8 @@ def _lines(text: str) -> dict[Place, int]:
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = _table(header[2], counts, repeated=header[1] == "[[")
+            if header[1] == "[[":
+                lines.setdefault(table[:-1], number)  # the list itself, where its first item is
             lines.setdefault(table, number)
         elif setting := _SETTING.match(line):
             lines.setdefault((*table, *_keys(setting[1])), number)

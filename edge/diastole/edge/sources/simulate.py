@@ -84,7 +84,7 @@ def write_session(
         refuse_existing(path, force=force)
     header = Header(
         subject=scenario.subject,
-        zone=scenario.zone,
+        zone=str(scenario.zone),
         clock="utc" if scenario.start else "relative",
         start_ns=scenario.start_ns,
         simulated=True,
