@@ -152,7 +152,7 @@ def test_a_setting_that_is_like_no_other_is_told_what_there_is(tmp_path: Path) -
         ("name = {a = 1}\n", ", line 1: name is a table: give text in quotes"),
         (
             "name = 'x'\nway = 'sideways, and then some way further on than that'\n",
-            ", line 2: way is 'sideways, and then some way further...: give one of up, down",
+            ", line 2: way is 'sideways, and then some way further ...: give one of up, down",
         ),
     ],
 )

@@ -39,8 +39,8 @@ def test_each_activity_has_its_heart_rate_and_variability(
     state = STATES[activity]
     for seed in range(3):
         hr_bpm, rmssd_ms = minutes_of(story(chapter(activity, 60), wearer=wearer), seed)
-        assert hr_bpm.mean() == pytest.approx(state.hr_bpm(wearer), rel=0.06)
-        assert np.median(rmssd_ms) == pytest.approx(state.rmssd_ms(wearer), rel=0.25)
+        assert hr_bpm.mean() == pytest.approx(state.hr_bpm(wearer), rel=0.02)
+        assert np.median(rmssd_ms) == pytest.approx(state.rmssd_ms(wearer), rel=0.10)
 
 
 def test_strain_lowers_variability_and_sleep_raises_it() -> None:

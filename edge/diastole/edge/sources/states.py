@@ -34,11 +34,11 @@ class State(NamedTuple):
     """Steps a minute; 0 where movement has no rhythm."""
 
     def hr_bpm(self, wearer: Wearer) -> float:
-        """Heart rate of this wearer; a settled minute lies within 6 % of it on average."""
+        """Heart rate of this wearer; the mean of a settled hour lies within 2 % of it."""
         return wearer.hr_rest_bpm + self.reserve * (wearer.hr_max_bpm - wearer.hr_rest_bpm)
 
     def rmssd_ms(self, wearer: Wearer) -> float:
-        """RMSSD of this wearer; the median of settled minutes lies within 25 % of it."""
+        """RMSSD of this wearer; the median of a settled hour's minutes lies within 10 % of it."""
         return wearer.rmssd_rest_ms * self.rmssd
 
 
