@@ -111,7 +111,8 @@ class Reason(StrEnum):
     EXERTION = "exertion"
     """The body is at work, or still recovering from it."""
     POOR_SIGNAL = "poor_signal"
-    """More beat time than wall time: beats are doubled."""
+    """Beats are doubled (more beat time than wall time), or the heart rate is the device's own
+    average of a moving wearer."""
     TOO_FEW_BEATS = "too_few_beats"
     """Under 0.30 of the window is covered."""
     CALIBRATING = "calibrating"

@@ -12,6 +12,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_coverage: float = 1.02
     """More beat time than wall time: beats are doubled."""
 
+    average_mg: float = 15.0
+    """The device's own average tells nothing over this activity: there, at rest, it departs from
+    the wearer's beats by 3 to 13 bpm in the middle and by 19 between people; under it by 1."""
+
     # movement
     moving_mg: float = 35.0
     """Activity over this is movement, under it the wearer is still."""
