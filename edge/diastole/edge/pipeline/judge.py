@@ -73,7 +73,8 @@ def judge(
         DECISIONS.index(Decision.STRESS),
         DECISIONS.index(Decision.CALM),
     )
-    able = decided & (rows["still_min"] >= rules.still_min)
+    # where motion is unknown an episode is recorded; whether it is told, notices.py says
+    able = decided & ((rows["still_min"] >= rules.still_min) | np.isnan(rows["activity_mg"]))
     return Readings(observed, p_stress, decision, reason, able)
 
 

@@ -10,12 +10,14 @@ from typing import Final
 from diastole.edge.errors import BadFile, DiastoleError, OutputError
 from diastole.edge.formats.finding import open_recording, sessions
 from diastole.edge.replay.columns import session_name
-from diastole.edge.replay.session import Options, beats_path, replay_session
-from diastole.edge.tables import columns_of, write
+from diastole.edge.replay.episodes import join_episodes
+from diastole.edge.replay.session import Options, beside, replay_session
+from diastole.edge.tables import Columns, columns_of, write
 from diastole.edge.views.summary import cohort_row
 
 Row = dict[str, str | int | float]
 SUMMARY: Final = "summary.csv"
+EPISODES: Final = "episodes.csv"
 
 
 def replay_folder(
@@ -28,7 +30,8 @@ def replay_folder(
 ) -> list[Row]:
     """Replay every session below ``folder`` into ``out``; return and write a row for each.
 
-    Where one fails, its row says why and the others go on. ``begin`` is told how many there are,
+    Where one fails, its row says why and the others go on. With a model, the episodes of all of
+    them stand together in a table of their own. ``begin`` is told how many there are,
     ``done`` of each. Raise BadFile where the folder is empty, OutputError where ``out`` holds files
     (unless ``force``).
     """
@@ -43,16 +46,21 @@ def replay_folder(
     begin(len(paths) + len(rows))
     for row in rows:
         done(row)
+    episodes: list[tuple[str, Columns]] = []
     groups = _groups(folder, paths, options)
     with ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn")) as pool:
         running = [pool.submit(_replay_group, folder, out, group, options) for group in groups]
         for finished in as_completed(running):
-            for row in finished.result():
+            for row, stirs in finished.result():
                 done(row)
                 rows.append(row)
+                episodes += [(str(row["session"]), stirs)] if stirs is not None else []
     rows.sort(key=lambda row: str(row["session"]))
     provenance = {"input": folder.name, "sessions": str(len(rows))}
     write(columns_of(rows), out / SUMMARY, provenance, force=options.force)
+    if options.model != "none":
+        in_order = [stirs for _, stirs in sorted(episodes, key=lambda pair: pair[0])]
+        write(join_episodes(in_order), out / EPISODES, provenance, force=options.force)
     return rows
 
 
@@ -82,22 +90,33 @@ def _groups(folder: Path, paths: Sequence[Path], options: Options) -> list[list[
     return [[path for _, path in sorted(group)] for group in by_subject.values()]
 
 
-def _replay_group(folder: Path, out: Path, paths: Sequence[Path], options: Options) -> list[Row]:
+def _replay_group(
+    folder: Path, out: Path, paths: Sequence[Path], options: Options
+) -> list[tuple[Row, Columns | None]]:
     return [_replay_into(folder, out, path, options) for path in paths]
 
 
-def _replay_into(folder: Path, out: Path, path: Path, options: Options) -> Row:
+def _replay_into(
+    folder: Path, out: Path, path: Path, options: Options
+) -> tuple[Row, Columns | None]:
     name = session_name(path, folder)
     target = out / f"{name}{options.suffix}"
     try:
         told = replay_session(path, name, options)
         write(told.columns, target, told.provenance, force=options.force)
         if options.beats:
-            write(told.beats, beats_path(target), told.provenance, force=options.force)
+            write(told.beats, beside(target, "beats"), told.provenance, force=options.force)
         told.keep_state()
-        return cohort_row(told.columns, session=name, subject=told.subject, notes=told.notes)
+        row = cohort_row(
+            told.columns,
+            told.episodes,
+            session=name,
+            subject=told.subject,
+            notes=told.notes,
+        )
+        return row, told.episodes
     except DiastoleError as error:
-        return cohort_row({}, session=name, subject="", error=str(error))
+        return cohort_row({}, session=name, subject="", error=str(error)), None
     except Exception as error:  # one session's defect must not cost the others theirs
         what = f"{path}: failed unexpectedly ({type(error).__name__}: {error}): please report it"
-        return cohort_row({}, session=name, subject="", error=what)
+        return cohort_row({}, session=name, subject="", error=what), None
