@@ -133,15 +133,13 @@ def test_too_little_to_tell_apart_is_said(
 
 
 def test_every_figure_is_written_with_its_interval() -> None:
-    figures: dict[str, Figures] = {
-        "a": {"AUC": Figure(0.7, 0.6, 0.8), "error": 0.05, "none": float("nan")}
-    }
+    own: Figures = {"AUC": Figure(0.7, 0.6, 0.8), "error": 0.05, "none": float("nan")}
     lost: Figures = {
         "AUC lost": Figure(0.2, 0.1, 0.3),
         "elapsed time alone: AUC lost": Figure(0.3, 0.2, 0.4),
     }
     evaluation = Evaluation(
-        "title", "by whom.", figures, people(judged()), orders={"late start": {"a": lost}}
+        "title", "by whom.", {"a": own}, people(judged()), orders={"late start": {"a": lost}}
     )
     rows = list(csv.DictReader(io.StringIO(as_csv(evaluation))))
     assert rows[0] == {
