@@ -34,6 +34,7 @@ READ: Final = np.dtype(
         ("p_stress", "f8"),
         ("decision", "u1"),
         ("reason", "u1"),
+        ("sure", "?"),  # says stress, and counts for a beginning
         ("able", "?"),
         ("motion", "?"),  # whether it is known
         ("utc_offset_min", "i2"),
@@ -100,7 +101,7 @@ def step(
     No reading that ends at or before ``until_ns`` will come any more. ``inputs`` are those that the
     model reads: only they are named as drivers.
     """
-    rows, names = _read(readings), readings.observations.devices
+    rows, names = _read(readings, rules), readings.observations.devices
     places = readings.observations.rows["device"]
     devices, told = {}, []
     for name in sorted({*state.devices, *(names[place] for place in np.unique(places))}):
@@ -121,13 +122,16 @@ def step(
     return State(devices=devices, noticed=noticed), told
 
 
-def _read(readings: Readings) -> Rows:
+def _read(readings: Readings, rules: Rules) -> Rows:
     observed = readings.observations
     given, rows = observed.rows, np.zeros(len(observed), READ)
     for name in ("time_ns", "utc_offset_min"):
         rows[name] = given[name]
     rows["p_stress"], rows["able"] = readings.p_stress, readings.able
     rows["decision"], rows["reason"] = readings.decision, readings.reason
+    rows["sure"] = readings.decision == STRESS
+    rows["sure"] &= observed.input("hr_above_normal") >= rules.episode_above
+    rows["sure"] &= observed.input("hr_rise_1h") >= rules.episode_above * rules.hr_spread_floor
     rows["motion"] = np.isfinite(given["activity_mg"])
     rows["hr_bpm"], rows["rmssd_ms"] = observed.feature("hr_mean_bpm"), observed.feature("rmssd_ms")
     rows["hr_high_bpm"] = given["normal_hr_high_bpm"]
@@ -168,12 +172,11 @@ def _begins(rows: Rows, rules: Rules) -> Ints:
     decided = np.flatnonzero(rows["decision"] != UNDECIDED)
     first, last = decided[: 1 - rules.episode_of or None], decided[rules.episode_of - 1 :]
     first = first[: len(last)]
-    says = rows["decision"][decided] == STRESS
-    count = np.concatenate(([0], np.cumsum(says)))
+    count = np.concatenate(([0], np.cumsum(rows["sure"][decided])))
     enough = count[rules.episode_of :] - count[: len(last)] >= rules.episode_stress
     span = rows["time_ns"][last] - rows["time_ns"][first]
     enough &= span <= rules.episode_span_s * SECOND_NS
-    enough &= rows["able"][last] & (rows["decision"][last] == STRESS)
+    enough &= rows["able"][last] & rows["sure"][last]
     return np.stack([first, last], 1)[enough]
 
 
@@ -185,8 +188,7 @@ def _next(begins: Ints, times: Ints, at: int, after_ns: int) -> tuple[int, int] 
 
 def _begin(device: Device, seen: _Read, begin: tuple[int, int], told: list[Told]) -> None:
     rows = seen.rows[begin[0] : begin[1] + 1]
-    says = rows["decision"] == STRESS
-    rows, stress = rows[int(says.argmax()) :], rows[says]
+    rows, stress = rows[int(rows["sure"].argmax()) :], rows[rows["sure"]]
     p = rows["p_stress"][rows["decision"] != UNDECIDED]
     start_ns, last = int(rows["time_ns"][0]), rows[-1]
     device.stress_ns, device.decided, device.p_sum = int(last["time_ns"]), len(p), float(p.sum())

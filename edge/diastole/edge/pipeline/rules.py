@@ -72,6 +72,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """An episode may begin only after so many still minutes."""
 
     # episodes
+    episode_above: float = 0.25
+    """Only readings of stress with the heart rate so far above both the normal (in its spreads) and
+    the own last hour (in the least spread) begin an episode; it goes on by any. A high plateau of
+    an ordinary day, and a quiet hour's small stir, are one of them only."""
     episode_of: int = 24
     """An episode begins by the last so many decided readings (two minutes of them), ..."""
     episode_stress: int = 18
