@@ -11,7 +11,7 @@ def replay(parser: ArgumentParser) -> Run:
     """Declare ``diastole replay``: recordings in, tables and pictures out."""
     add = parser.add_argument
     add("path", type=Path, metavar="FILE|DIR", help="a recording, or a folder of them")
-    add("--out", type=Path, help="table to write (.parquet, .csv, .jsonl); of a folder: a folder")
+    add("--out", type=Path, help="table (.parquet, .csv, .jsonl), episodes beside; or a folder")
     add("--plot", type=Path, metavar="PNG|SVG", help="draw the session")
     add("--beats", action="store_true", help="write every beat with its verdict beside the table")
     add("--labels", type=Path, help="label file, or a folder of them: adds a column label")
