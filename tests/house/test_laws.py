@@ -10,6 +10,7 @@ from tests.house.tree import files
 LAWS = {
     1: "same walk",
     2: "no peeking",
+    3: "no clock inside the model",
     4: "aligned",
     5: "mask, don't mend",
     6: "beat time is wall time",

@@ -32,10 +32,11 @@ def person(data_set: str, name: str, seed: int, rise: float = 1.5, n: int = 60) 
     inputs[random.random(n) < 0.3, INPUT_NAMES.index("rmssd_above_normal")] = np.nan
     return Table(
         observations(inputs),
-        np.arange(1, n + 1) / 12,
+        np.arange(1, n + 1, dtype=np.float64) * 5,
         label,
         np.full(n, data_set),
         np.full(n, f"{data_set}-{name}"),
+        np.full(n, f"{data_set}/{name}"),
     )
 
 

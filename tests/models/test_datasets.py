@@ -1,11 +1,21 @@
 """Who is who in the registry of data sets."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from diastole.edge.errors import BadFile
-from diastole.models.datasets import DATA_SETS, HELD_OUT_FOR_DEMO, HONGN, sessions_of
+from diastole.edge.labels import read_labels
+from diastole.models.datasets import (
+    DATA_SETS,
+    FREE_LIVING,
+    HELD_OUT_FOR_DEMO,
+    HONGN,
+    DataSet,
+    sessions_of,
+    sets_at,
+)
 
 
 def make(data: Path, name: str, sessions: list[str]) -> None:
@@ -55,3 +65,32 @@ def test_the_real_sets(shared: Path) -> None:
     assert {name: len(who) for name, who in people.items()} == {"stress-predict": 28, "hongn": 28}
     assert HELD_OUT_FOR_DEMO in people["hongn"]
     assert len(sessions) == 28 + 77
+
+
+def test_days_of_ordinary_life_are_nothing_to_learn_from(tmp_path: Path) -> None:
+    make(tmp_path, "mmash", ["mmash-01", "mmash-13"])
+    found = sessions_of(tmp_path, FREE_LIVING)
+    assert [session.person for session in found] == ["mmash-01", "mmash-13"]
+    assert not {data_set.name for data_set in FREE_LIVING} & {d.name for d in DATA_SETS}
+
+
+def test_only_the_sets_that_are_there_are_asked_for(tmp_path: Path) -> None:
+    assert sets_at(tmp_path) == DATA_SETS
+    make(tmp_path, "hongn", ["stress/S01"])
+    assert sets_at(tmp_path) == (HONGN,)
+
+
+@pytest.mark.parametrize("data_set", [*DATA_SETS, *FREE_LIVING], ids=lambda d: d.name)
+def test_a_data_set_keeps_its_contract(data_set: DataSet, shared: Path) -> None:
+    found = data_set.sessions(shared)
+    assert found == data_set.sessions(shared)
+    assert len({session.path for session in found}) == len(found) > 1
+    assert all(session.path.is_file() for session in found)
+    assert {session.data_set for session in found} == {data_set.name}
+    people = {session.person for session in found}
+    assert all(re.fullmatch(r"[a-z0-9-]+", person) for person in people)
+    assert all(person.startswith(f"{data_set.name}-") for person in people)
+    assert all(read_labels(session.labels).of(session.path) for session in found)
+    assert all((data_set.title, data_set.cite, data_set.licence))
+    with pytest.raises(BadFile):
+        data_set.sessions(shared / "labels")

@@ -12,11 +12,12 @@ from diastole.edge.pipeline.observations import (
     NO_REASON,
     OBSERVATION,
     REASONS,
+    SOURCES,
     STATUSES,
     Observations,
     Readings,
 )
-from diastole.edge.records import Decision, NormalStatus, Reason
+from diastole.edge.records import BeatKind, Decision, HeartRateKind, NormalStatus, Reason
 from diastole.edge.schema import FEATURE_NAMES, INPUT_NAMES
 from tests.pipeline.walking import RULES
 
@@ -157,6 +158,19 @@ def test_coverage_at_the_limits_is_enough() -> None:
         seen = observed()
         seen.rows["coverage"] = coverage
         assert told(seen, Echo()).reason[0] == NO_REASON
+
+
+@pytest.mark.parametrize("kind", [HeartRateKind.DEVICE, HeartRateKind.SPECTRAL, BeatKind.PPI])
+def test_the_device_s_average_of_a_moving_wearer_is_no_heart_rate(
+    kind: HeartRateKind | BeatKind,
+) -> None:
+    seen = observed(4)
+    seen.rows["source"] = SOURCES.index(kind)
+    seen.rows["activity_mg"] = [0.0, RULES.average_mg, RULES.average_mg + 0.1, np.nan]
+    reading = told(seen, Echo())
+    blurred = [False, False, kind == HeartRateKind.DEVICE, False]
+    assert (reading.reason == REASONS.index(Reason.POOR_SIGNAL)).tolist() == blurred
+    assert np.isnan(reading.p_stress).tolist() == blurred
 
 
 def test_without_an_own_hour_one_is_still_calibrating() -> None:

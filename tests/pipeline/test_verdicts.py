@@ -27,6 +27,7 @@ from diastole.edge.chunks import (
 from diastole.edge.pipeline import observe
 from diastole.edge.pipeline.rule import AHEAD_NS
 from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.state import State as Whole
 from diastole.edge.pipeline.state import pack, unpack
 from diastole.edge.pipeline.verdicts import JUDGED, State, judge, step
 from diastole.edge.records import MINUTE_NS, SECOND_NS, BeatKind, Verdict
@@ -318,7 +319,8 @@ def walk(chunks: Sequence[Chunk], *, resumed: bool = False) -> Rows:
         assert (judged.rows["time_ns"] >= promised).all()
         promised = judged.until_ns
         if resumed:
-            state = unpack(pack(observe.State(ruled=state), Rules()), Rules()).ruled
+            whole = Whole(observed=observe.State(ruled=state))
+            state = unpack(pack(whole, Rules()), Rules()).observed.ruled
         rows = judged.rows.copy()
         rows["device"] = [judged.devices[i] == "watch" for i in rows["device"]]
         found.append(rows)

@@ -11,7 +11,7 @@ from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.measure import Measured, measure
 from diastole.edge.pipeline.observations import Observations, Readings, join_observations
 from diastole.edge.pipeline.rules import Rules
-from diastole.edge.pipeline.state import pack, unpack
+from diastole.edge.pipeline.state import State, pack, unpack
 
 RULES = Rules()
 
@@ -30,7 +30,7 @@ def walk(
     for chunk in [chunks] if isinstance(chunks, Chunk) else chunks:
         state, observed, judged = observe.step(state, chunk, computing, RULES)
         if resumed:
-            state = unpack(pack(state, RULES), RULES)
+            state = unpack(pack(State(observed=state), RULES), RULES).observed
         said.append(observed)
         beats.append(judged.rows)
     return join_observations(said), np.concatenate(beats), state

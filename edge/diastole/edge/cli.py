@@ -33,7 +33,13 @@ class Verb(NamedTuple):
 
 VERBS: Final = {
     "demo": Verb("diastole.edge.commands:demo", "replay a real session and tell its story"),
+    "evaluate": Verb(
+        "diastole.models.commands:evaluate", "how well stress is told, on people unseen", "train"
+    ),
     "replay": Verb("diastole.edge.commands:replay", "recordings in, tables and pictures out"),
+    "simulate": Verb(
+        "diastole.edge.commands:simulate", "a simulated wearer's session, and its truth"
+    ),
     "train": Verb("diastole.models.commands:train", "fit and export the model", "train"),
 }
 

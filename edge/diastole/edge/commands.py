@@ -11,7 +11,7 @@ def replay(parser: ArgumentParser) -> Run:
     """Declare ``diastole replay``: recordings in, tables and pictures out."""
     add = parser.add_argument
     add("path", type=Path, metavar="FILE|DIR", help="a recording, or a folder of them")
-    add("--out", type=Path, help="table to write (.parquet, .csv, .jsonl); of a folder: a folder")
+    add("--out", type=Path, help="table (.parquet, .csv, .jsonl), episodes beside; or a folder")
     add("--plot", type=Path, metavar="PNG|SVG", help="draw the session")
     add("--beats", action="store_true", help="write every beat with its verdict beside the table")
     add("--labels", type=Path, help="label file, or a folder of them: adds a column label")
@@ -31,6 +31,17 @@ def replay(parser: ArgumentParser) -> Run:
     return _replay
 
 
+def simulate(parser: ArgumentParser) -> Run:
+    """Declare ``diastole simulate``: a story in, a session of a simulated wearer out."""
+    add = parser.add_argument
+    add("scenario", type=Path, metavar="SCENARIO", help="the story, a TOML file")
+    add("--out", type=Path, required=True, metavar="FILE", help="session (.jsonl, .jsonl.gz)")
+    add("--seed", type=int, default=0, metavar="N", help="another number, another day (default: 0)")
+    add("--truth", type=Path, metavar="FILE", help="what was so (default: truth.csv beside it)")
+    add("--force", action="store_true", help="replace what exists")
+    return _simulate
+
+
 def demo(parser: ArgumentParser) -> Run:
     """Declare ``diastole demo``: a real session and its story."""
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for what it writes")
@@ -48,6 +59,22 @@ def _replay(given: Namespace) -> int:
     from diastole.edge.replay.run import replay_path
 
     return replay_path(given)
+
+
+def _simulate(given: Namespace) -> int:
+    import sys
+
+    from diastole.edge.sources.scenario import read_scenario
+    from diastole.edge.sources.simulate import write_session
+
+    truth = given.truth or given.out.with_name("truth.csv")
+    scenario = read_scenario(given.scenario)
+    write_session(scenario, given.seed, given.out, truth, force=given.force)
+    minutes = scenario.edges_s[-1] / 60
+    print(f"a simulated wearer, {minutes:g} min: diastole replay {given.out} --labels {truth}")
+    for path in (given.out, truth):
+        print(f"written: {path}", file=sys.stderr)
+    return 0
 
 
 def _demo(given: Namespace) -> int:

@@ -3,12 +3,14 @@
 DiastoleError
 ├── InputError       a file, an argument or a setting is not usable: exit 2
 │   ├── BadFile      a recording, label or model file, with its line where there is one
+│   ├── Mistakes     all that is wrong in one settings file, a sentence a line
 │   ├── OutputError  what was to be written cannot be
 │   └── ModelRefused a model file that does not fit
 └── MissingExtra     an optional library is needed: exit 2
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -39,6 +41,14 @@ class BadFile(InputError):
         self.line = line
         place = f"{shown(path)}, line {line}" if line is not None else shown(path)
         super().__init__(f"{place}: {what}", remedy)
+
+
+class Mistakes(InputError):
+    """All that is wrong in one file, a sentence a line."""
+
+    def __init__(self, found: Sequence[BadFile]) -> None:
+        self.found = tuple(found)
+        super().__init__("\n".join([*map(str, found[:-1]), found[-1].what]), found[-1].remedy)
 
 
 class OutputError(InputError):

@@ -111,7 +111,8 @@ class Reason(StrEnum):
     EXERTION = "exertion"
     """The body is at work, or still recovering from it."""
     POOR_SIGNAL = "poor_signal"
-    """More beat time than wall time: beats are doubled."""
+    """Beats are doubled (more beat time than wall time), or the heart rate is the device's own
+    average of a moving wearer."""
     TOO_FEW_BEATS = "too_few_beats"
     """Under 0.30 of the window is covered."""
     CALIBRATING = "calibrating"
@@ -248,8 +249,23 @@ class EventPhase(StrEnum):
     END = "end"
 
 
+class Unnotified(StrEnum):
+    """Why the wearer is not told of an episode; the first that holds, in this order."""
+
+    NO_MOTION = "no_motion"
+    """Stillness is unknown, and the wearer is not known to be seated."""
+    QUIET_HOURS = "quiet_hours"
+    REFRACTORY = "refractory"
+    """The last notice is too recent."""
+    DAILY_LIMIT = "daily_limit"
+
+
 class Driver(msgspec.Struct, frozen=True, kw_only=True):
-    """What drove an episode: an input, its value and the wearer's normal."""
+    """What drove an episode: a model input, what it measures, and what is usual.
+
+    ``value`` and ``normal`` are in bpm (heart rate) or ms (RMSSD), medians over the readings of
+    stress by which the episode began. What is usual for ``hr_rise_1h`` is the own last hour's mean.
+    """
 
     input: str
     value: float
@@ -265,13 +281,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     device: str
     start_ns: int
     end_ns: int | None
+    """Its last reading of stress; None while it runs."""
     end_reason: str | None
+    """What was said instead: ``calm``, a Reason, or ``silence``."""
     peak_p: float
     mean_p: float
+    """Of its decided readings."""
     drivers: list[Driver]
     recovery_s: float | None
+    """From its end until the heart rate is within its normal again; None: not (yet) known."""
     notify: bool
     notify_reason: str | None
+    """An Unnotified where the wearer is not told."""
     simulated: bool = False
 
 

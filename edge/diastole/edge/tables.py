@@ -62,7 +62,21 @@ BEAT_UNITS: Final[dict[str, str]] = {
 }
 """Columns of a table of beats, in order."""
 
-_UNITS: Final = READING_UNITS | BEAT_UNITS
+EPISODE_UNITS: Final[dict[str, str]] = {
+    "session": "",
+    "t_start_s": "s",
+    "t_end_s": "s",
+    "peak_p": "1",
+    **dict.fromkeys(("notify", "drivers", "notify_reason"), ""),
+    "t_told_s": "s",
+    "mean_p": "1",
+    "end_reason": "",
+    "recovery_s": "s",
+    **dict.fromkeys(("device", "simulated"), ""),
+}
+"""Columns of a table of episodes, in order."""
+
+_UNITS: Final = READING_UNITS | BEAT_UNITS | EPISODE_UNITS
 METADATA: Final = "-metadata.json"
 _TYPES: Final = {"f": "number", "i": "integer", "u": "integer", "b": "boolean", "U": "string"}
 _DTYPES: Final = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from diastole.edge.pipeline.scoring import Metadata
 from diastole.models.datasets import DATA_SETS
-from diastole.models.evaluate import Figures
+from diastole.models.figures import Figures
 from diastole.models.metrics import Figure
 
 LIMITS = """\
@@ -40,8 +40,10 @@ def card(
             "## What it reaches",
             "Leaving one person out: everybody is judged by a model trained on all sets without "
             "them; who is not in it is judged too, and teaches none. Windows of 60 s every 5 s, "
-            "no label used by the judge; [95 % interval over people, 2,000 draws]. The inputs were "
-            "chosen by such figures, among 11 choices: the simplest that is not worse.",
+            "no label used by the judge; [95 % interval over people, 2,000 draws]. Chosen among "
+            "lines on every choice of inputs and boosted trees: the smallest that is not worse on "
+            "the set that it has not seen. `diastole evaluate` prints more, sessions in another "
+            "order among it.",
             "",
             *markdown_table(by_set),
             "",

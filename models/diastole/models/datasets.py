@@ -108,12 +108,28 @@ HONGN: Final = ZippedSessions(
     "ODC-By 1.0",
     _person_of_parts,
 )
+MMASH: Final = ZippedSessions(
+    "mmash",
+    "MMASH (Multilevel Monitoring of Activity and Sleep in Healthy people)",
+    "Rossi A. et al. 2020, Data 5(4):91, doi:10.3390/data5040091; doi:10.13026/cerq-fc86",
+    "PhysioNet open access",
+    lambda name: name.removeprefix("mmash-"),
+)
 DATA_SETS: Final[tuple[DataSet, ...]] = (STRESS_PREDICT, HONGN)
+"""Laboratory sets, whose labels tell rest from stress: to learn from and to be judged on."""
+FREE_LIVING: Final[tuple[DataSet, ...]] = (MMASH,)
+"""Days of ordinary life, whose labels are a diary: nobody knows where the stress was."""
 
 
-def sessions_of(data: Path) -> list[LabelledSession]:
+def sessions_of(data: Path, sets: Sequence[DataSet] = DATA_SETS) -> list[LabelledSession]:
     """List the sessions of every set under the data folder."""
-    return [session for data_set in DATA_SETS for session in data_set.sessions(data)]
+    return [session for data_set in sets for session in data_set.sessions(data)]
+
+
+def sets_at(data: Path) -> tuple[DataSet, ...]:
+    """Return the laboratory sets whose labels lie under the data folder; all, where none do."""
+    there = tuple(s for s in DATA_SETS if (data / "labels" / f"{s.name}.csv").is_file())
+    return there or DATA_SETS
 
 
 def people_csv(sessions: Sequence[LabelledSession]) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from diastole.edge.chunks import Bools, Floats
 from diastole.edge.pipeline.scoring import distances
-from diastole.models.table import Table, Texts
+from diastole.models.judged import Texts
+from diastole.models.table import Table
 
 RIDGE: Final = 1e-4
 """Penalty on squared weights of standardised inputs, beside a mean log loss."""

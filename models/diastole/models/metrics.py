@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from diastole.edge.chunks import Bools, Floats
-from diastole.models.table import Texts
+from diastole.models.judged import Texts
 
 DRAWS: Final = 2000
 SEED: Final = 22

@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diastole.edge.chunks import Bools, Floats, Ints
-from diastole.edge.labels import label_windows, read_labels
+from diastole.edge.labels import Segment, label_windows, read_labels
 from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.observations import REASONS, Observations, join_observations
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.records import Reason
 from diastole.edge.schema import WINDOW_S
 from diastole.models.datasets import LabelledSession
+from diastole.models.judged import Texts
 
-Texts = NDArray[np.str_]
+if TYPE_CHECKING:
+    from diastole.edge.replay import Session
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,12 +26,14 @@ class Table:
     """N windows in the order of sessions and time."""
 
     observations: Observations
-    minutes: Floats
-    """From the session's beginning to the window's end."""
+    t_s: Floats
+    """Seconds from the session's start to the window's end."""
     label: Texts
     """Empty where no label holds 50 s of the window."""
     data_set: Texts
     person: Texts
+    session: Texts
+    """``SET/NAME``, as the set's label file names it."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -38,10 +42,11 @@ class Table:
         """Return the chosen windows."""
         return Table(
             self.observations.take(which),
-            self.minutes[which],
+            self.t_s[which],
             self.label[which],
             self.data_set[which],
             self.person[which],
+            self.session[which],
         )
 
     def inputs(self, names: Sequence[str]) -> Floats:
@@ -71,15 +76,19 @@ def observe_session(session: LabelledSession) -> Table:
     """Observe one recording and put its labels beside its windows."""
     from diastole.edge.replay import observe
 
-    seen = observe(session.path)
-    segments = read_labels(session.labels).of(session.path)
+    return table_of(session, observe(session.path), read_labels(session.labels).of(session.path))
+
+
+def table_of(session: LabelledSession, seen: "Session", segments: Sequence[Segment]) -> Table:
+    """Return what was observed of a session, with these labels."""
     n = len(seen.observations)
     return Table(
         seen.observations,
-        seen.t_s / 60,
+        seen.t_s,
         label_windows(segments, seen.t_s, np.full(n, float(WINDOW_S))),
         np.full(n, session.data_set),
         np.full(n, session.person),
+        np.full(n, f"{session.data_set}/{session.name}"),
     )
 
 
@@ -93,8 +102,9 @@ def join_tables(parts: Sequence[Table]) -> Table:
     """Return one after the other."""
     return Table(
         join_observations([part.observations for part in parts]),
-        np.concatenate([part.minutes for part in parts]),
+        np.concatenate([part.t_s for part in parts]),
         np.concatenate([part.label for part in parts]),
         np.concatenate([part.data_set for part in parts]),
         np.concatenate([part.person for part in parts]),
+        np.concatenate([part.session for part in parts]),
     )

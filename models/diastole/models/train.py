@@ -19,8 +19,8 @@ from diastole.edge.pipeline.scoring import (
 )
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA, INPUTS
 from diastole.models.datasets import HELD_OUT_FOR_DEMO
+from diastole.models.export import export
 from diastole.models.fit import Linear, extent, fit
-from diastole.models.graph import onnx_bytes
 from diastole.models.table import Table
 
 CHOSEN: Final = ("hr_above_normal", "hr_rise_1h")
@@ -47,7 +47,7 @@ def train(table: Table, names: Sequence[str] = CHOSEN, left_out: Sequence[str] =
         raise InputError(what, "give recordings of several people with labels of both")
     linear = fit(rows, names)
     away = [person for person in (HELD_OUT_FOR_DEMO, *left_out) if person in table.person]
-    return onnx_bytes(linear, describe(linear, rows, names, sorted(set(away))))
+    return export(linear, describe(linear, rows, names, sorted(set(away))))
 
 
 def describe(

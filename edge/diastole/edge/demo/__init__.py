@@ -39,10 +39,16 @@ def run(out: Path, console: Console) -> int:
         console=console,
         minutes_per_second=MINUTES_PER_SECOND,
         total_s=float(told.columns["t_s"][-1]),
+        episodes=told.episodes,
     )
     console.print()
     console.print(
-        summary(told.columns, title="What was said, and what the study says", notes=told.notes)
+        summary(
+            told.columns,
+            title="What was said, and what the study says",
+            episodes=told.episodes,
+            notes=told.notes,
+        )
     )
     _write(told, out, console)
     return 0
@@ -61,6 +67,7 @@ def _write(told: Told, out: Path, console: Console) -> None:
         told.beats,
         picture,
         title=f"Hongn {SESSION}: what was said, and what the study says",
+        episodes=told.episodes,
         segments=told.segments,
         provenance=told.provenance,
         force=True,

@@ -5,17 +5,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from diastole.edge.chunks import Bools, Floats
+from diastole.edge.chunks import Bools, Floats, Rows
 from diastole.edge.pipeline.observations import (
     DECISIONS,
     NO_REASON,
     REASONS,
+    SOURCES,
     STATUSES,
     Observations,
     Readings,
 )
 from diastole.edge.pipeline.rules import Rules
-from diastole.edge.records import Decision, NormalStatus, Reason
+from diastole.edge.records import Decision, HeartRateKind, NormalStatus, Reason
 from diastole.edge.schema import INPUT_NAMES
 
 Codes = NDArray[np.uint8]
@@ -51,7 +52,7 @@ def judge(
     holds = {
         Reason.ASLEEP: rows["asleep"],
         Reason.EXERTION: rows["exertion"],
-        Reason.POOR_SIGNAL: rows["coverage"] > rules.max_coverage,
+        Reason.POOR_SIGNAL: (rows["coverage"] > rules.max_coverage) | _blurred(rows, rules),
         Reason.TOO_FEW_BEATS: rows["coverage"] < rules.min_coverage,
         Reason.CALIBRATING: learning,
         missing: np.full(n, model is None),
@@ -75,6 +76,13 @@ def judge(
     # where motion is unknown, an episode is recorded all the same
     still = np.isnan(rows["activity_mg"]) | (rows["still_min"] >= rules.still_min)
     return Readings(observed, p_stress, decision, reason, decided & still)
+
+
+def _blurred(rows: Rows, rules: Rules) -> Bools:
+    """Return where the heart rate is the device's own average, and the wearer moves."""
+    average = rows["source"] == SOURCES.index(HeartRateKind.DEVICE)
+    blurred: Bools = average & (rows["activity_mg"] > rules.average_mg)
+    return blurred
 
 
 def _first(holds: dict[Reason, Bools], reason: Codes) -> Codes:

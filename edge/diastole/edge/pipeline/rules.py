@@ -16,6 +16,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_coverage: float = 1.02
     """More beat time than wall time: beats are doubled."""
 
+    average_mg: float = 15.0
+    """The device's own average tells nothing over this activity: there, at rest, it departs from
+    the wearer's beats by 3 to 13 bpm in the middle and by 19 between people; under it by 1."""
+
     # movement
     moving_mg: float = 35.0
     """Activity over this is movement, under it the wearer is still."""
@@ -70,3 +74,41 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """A probability between these decides nothing."""
     still_min: float = 5.0
     """An episode may begin only after so many still minutes."""
+
+    # episodes
+    episode_above: float = 0.25
+    """Only readings of stress with the heart rate so far above both the normal (in its spreads) and
+    the own last hour (in the least spread) begin an episode; it goes on by any. A high plateau of
+    an ordinary day, and a quiet hour's small stir, are one of them only."""
+    episode_of: int = 24
+    """An episode begins by the last so many decided readings (two minutes of them), ..."""
+    episode_stress: int = 18
+    """... where so many say stress: 9 of 12 fires twice as often in ordinary life, ..."""
+    episode_span_s: int = 180
+    """... and all lie within so long: further apart they are not one stir."""
+    episode_end_s: int = 90
+    """An episode ends so long after its last reading of stress: a cough does not cut it in two."""
+    recovery_max_min: float = 60.0
+    """A heart rate that takes longer to come back has other reasons."""
+    driver_spreads: float = 1.0
+    """An input drives where it lies out of the normal's range, which is a spread to either side."""
+    driver_rise: float = 0.05
+    """ln: ... or the heart rate so far over its own last hour, the least spread of a normal."""
+
+
+class Notices(msgspec.Struct, frozen=True, kw_only=True):
+    """When an episode may be told to the wearer; it is recorded all the same.
+
+    The wearer's own settings: changing them harms no state.
+    """
+
+    seated: bool = False
+    """The wearer sits, as in a laboratory: without acceleration episodes may be told all the same,
+    which else fire some forty times a day."""
+    refractory_min: float = 15.0
+    """After a notice none for so long: it tells nothing new."""
+    a_day: int = 6
+    """Notices a local day: more are switched off by their wearer."""
+    quiet_hours: tuple[int, int] | None = None
+    """Minutes of the local day, from and to, maybe over midnight: no notices. Nobody's unless set:
+    a recording rarely knows the wearer's night."""

@@ -1,4 +1,4 @@
-"""A stage's state as bytes and back, with the versions it was made by."""
+"""A wearer's state as bytes and back, with the versions it was made by."""
 
 import ast
 import zlib
@@ -8,12 +8,19 @@ import msgspec
 import numpy as np
 
 from diastole.edge.errors import InputError
-from diastole.edge.pipeline import observe
+from diastole.edge.pipeline import episodes, observe
 from diastole.edge.pipeline.rule import RULE_VERSION
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the pipeline carries from one chunk to the next, for one subject."""
+
+    observed: observe.State = msgspec.field(default_factory=observe.State)
+    told: episodes.State = msgspec.field(default_factory=episodes.State)
 
 
 class _Header(msgspec.Struct, kw_only=True):
@@ -25,10 +32,10 @@ class _Header(msgspec.Struct, kw_only=True):
 
 
 class _Saved(_Header, kw_only=True):
-    observe: observe.State
+    state: State
 
 
-def pack(state: observe.State, rules: Rules) -> bytes:
+def pack(state: State, rules: Rules) -> bytes:
     """Return the state as bytes that any later run of this version takes up."""
     saved = _Saved(
         version=STATE_VERSION,
@@ -36,12 +43,12 @@ def pack(state: observe.State, rules: Rules) -> bytes:
         inputs=INPUT_SCHEMA,
         verdicts=RULE_VERSION,
         rules=rules,
-        observe=state,
+        state=state,
     )
     return zlib.compress(msgspec.msgpack.encode(saved, enc_hook=_array_out), 6)
 
 
-def unpack(data: bytes, rules: Rules) -> observe.State:
+def unpack(data: bytes, rules: Rules) -> State:
     """Return the state; refuse what other versions or other rules have made."""
     remedy = "begin with a fresh state; the normal is learned anew within minutes"
     try:
@@ -55,7 +62,7 @@ def unpack(data: bytes, rules: Rules) -> observe.State:
         what = "the saved state was made by another version or other settings"
         raise InputError(what, remedy)
     try:
-        return msgspec.msgpack.decode(plain, type=_Saved, dec_hook=_array_in).observe
+        return msgspec.msgpack.decode(plain, type=_Saved, dec_hook=_array_in).state
     except (msgspec.DecodeError, SyntaxError, TypeError, ValueError) as error:
         what = "the saved state is of another shape"
         raise InputError(what, remedy) from error

@@ -13,14 +13,16 @@ from diastole.edge.features import described, engine
 from diastole.edge.formats.finding import open_recording, sessions
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.replay.columns import made_by, session_name
-from diastole.edge.replay.session import Options, beats_path, choose_model, replay_session
-from diastole.edge.tables import Provenance, columns_of, write
+from diastole.edge.replay.episodes import join_episodes
+from diastole.edge.replay.session import Options, beside, choose_model, replay_session
+from diastole.edge.tables import Columns, Provenance, columns_of, write
 from diastole.edge.views.summary import cohort_row
 
 Row = dict[str, str | int | float]
 Named = tuple[Path, str]
 """A session and its name."""
 SUMMARY: Final = "summary.csv"
+EPISODES: Final = "episodes.csv"
 
 
 def replay_folder(
@@ -33,7 +35,8 @@ def replay_folder(
 ) -> list[Row]:
     """Replay every session below ``folder`` into ``out``; return and write a row for each.
 
-    Where one fails, its row says why and the others go on. ``begin`` is told how many there are,
+    Where one fails, its row says why and the others go on. With a model, the episodes of all of
+    them stand together in a table of their own. ``begin`` is told how many there are,
     ``done`` of each. Raise BadFile where the folder is empty, OutputError where ``out`` holds files
     (unless ``force``).
     """
@@ -50,15 +53,21 @@ def replay_folder(
     begin(len(paths) + len(rows))
     for row in rows:
         done(row)
+    episodes: list[tuple[str, Columns]] = []
     groups = _groups(_named(folder, paths), options)
     with ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn")) as pool:
         running = [pool.submit(_replay_group, out, group, options) for group in groups]
         for finished in as_completed(running):
-            for row in finished.result():
+            for row, stirs in finished.result():
                 done(row)
                 rows.append(row)
+                episodes += [(str(row["session"]), stirs)] if stirs is not None else []
     rows.sort(key=lambda row: str(row["session"]))
-    write(columns_of(rows), out / SUMMARY, _provenance(folder, rows, options), force=options.force)
+    provenance = _provenance(folder, rows, options)
+    write(columns_of(rows), out / SUMMARY, provenance, force=options.force)
+    if options.model != "none":
+        in_order = [stirs for _, stirs in sorted(episodes, key=lambda pair: pair[0])]
+        write(join_episodes(in_order), out / EPISODES, provenance, force=options.force)
     return rows
 
 
@@ -108,21 +117,30 @@ def _groups(sessions: Sequence[Named], options: Options) -> list[list[Named]]:
     return [[session for _, session in sorted(group)] for group in by_subject.values()]
 
 
-def _replay_group(out: Path, sessions: Sequence[Named], options: Options) -> list[Row]:
+def _replay_group(
+    out: Path, sessions: Sequence[Named], options: Options
+) -> list[tuple[Row, Columns | None]]:
     return [_replay_into(out, path, name, options) for path, name in sessions]
 
 
-def _replay_into(out: Path, path: Path, name: str, options: Options) -> Row:
+def _replay_into(out: Path, path: Path, name: str, options: Options) -> tuple[Row, Columns | None]:
     target = out / f"{name}{options.suffix}"
     try:
         told = replay_session(path, name, options)
         write(told.columns, target, told.provenance, force=options.force)
         if options.beats:
-            write(told.beats, beats_path(target), told.provenance, force=options.force)
+            write(told.beats, beside(target, "beats"), told.provenance, force=options.force)
         told.keep_state()
-        return cohort_row(told.columns, session=name, subject=told.subject, notes=told.notes)
+        row = cohort_row(
+            told.columns,
+            told.episodes,
+            session=name,
+            subject=told.subject,
+            notes=told.notes,
+        )
+        return row, told.episodes
     except DiastoleError as error:
-        return cohort_row({}, session=name, subject="", error=str(error))
+        return cohort_row({}, session=name, subject="", error=str(error)), None
     except Exception as error:  # one session's defect must not cost the others theirs
         what = f"{path}: failed unexpectedly ({type(error).__name__}: {error}): please report it"
-        return cohort_row({}, session=name, subject="", error=what)
+        return cohort_row({}, session=name, subject="", error=what), None

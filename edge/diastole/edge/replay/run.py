@@ -20,10 +20,10 @@ from diastole.edge.formats.finding import find, formats
 from diastole.edge.labels import read_labels
 from diastole.edge.outputs import refuse_existing
 from diastole.edge.replay.columns import session_name, slug
-from diastole.edge.replay.folder import SUMMARY, Row, processors, replay_folder
+from diastole.edge.replay.folder import EPISODES, SUMMARY, Row, processors, replay_folder
 from diastole.edge.replay.session import (
     Options,
-    beats_path,
+    beside,
     choose_model,
     read_subjects,
     replay_session,
@@ -49,8 +49,9 @@ def replay_one(given: Namespace) -> int:
     options = options_of(given)
     wanted = [path for path in (given.out, given.plot) if path is not None]
     if given.out is not None:
-        wanted += [beats_path(given.out)] * given.beats
-        wanted += [beside for path in wanted if (beside := metadata_path(path)) is not None]
+        wanted += [beside(given.out, "beats")] * given.beats
+        wanted += [beside(given.out, "episodes")] * (given.model != "none")
+        wanted += [about for path in wanted if (about := metadata_path(path)) is not None]
         check_suffix(given.out)
     elif given.beats:
         what = "--beats writes beside a table, and there is none"
@@ -73,19 +74,24 @@ def replay_one(given: Namespace) -> int:
     if given.out is not None:
         write(told.columns, given.out, told.provenance, force=given.force)
         if given.beats:
-            write(told.beats, beats_path(given.out), told.provenance, force=given.force)
+            write(told.beats, beside(given.out, "beats"), told.provenance, force=given.force)
+        if told.episodes is not None:
+            write(told.episodes, beside(given.out, "episodes"), told.provenance, force=given.force)
     if given.plot is not None:
         plot_session(
             told.columns,
             told.beats,
             given.plot,
             title=name,
+            episodes=told.episodes,
             segments=told.segments,
             provenance=told.provenance,
             force=given.force,
         )
     told.keep_state()
-    Console(highlight=False).print(summary(told.columns, title=name, notes=told.notes))
+    Console(highlight=False).print(
+        summary(told.columns, title=name, episodes=told.episodes, notes=told.notes)
+    )
     for path in wanted:
         print(f"written: {path}", file=sys.stderr)
     return OK
@@ -121,6 +127,7 @@ def replay_many(given: Namespace) -> int:
     print(
         f"{len(rows) - failed} of {len(rows)} sessions replayed, {worn:.1f} h worn; "
         f"a row each in {given.out / SUMMARY}"
+        + (f", their episodes in {given.out / EPISODES}" if given.model != "none" else "")
     )
     return FAILED if failed == len(rows) else OK
 

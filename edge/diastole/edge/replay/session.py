@@ -12,12 +12,13 @@ from diastole.edge.formats import Recording
 from diastole.edge.formats.finding import open_recording
 from diastole.edge.labels import Labels, Segment, path_ends
 from diastole.edge.outputs import whole_file
+from diastole.edge.pipeline import episodes
 from diastole.edge.pipeline.judge import judge
-from diastole.edge.pipeline.observe import State
-from diastole.edge.pipeline.rules import Rules
+from diastole.edge.pipeline.rules import Notices, Rules
 from diastole.edge.pipeline.scoring import Model, load_model, shipped
-from diastole.edge.pipeline.state import pack, unpack
+from diastole.edge.pipeline.state import State, pack, unpack
 from diastole.edge.replay.columns import columns_of, notes_of, provenance_of, slug, subject_of
+from diastole.edge.replay.episodes import episode_columns
 from diastole.edge.replay.walk import Advance, observe
 from diastole.edge.tables import Columns, Provenance
 
@@ -58,6 +59,8 @@ class Told:
     """One session's readings and what came with them."""
 
     columns: Columns
+    episodes: Columns | None
+    """None without a model."""
     beats: Columns
     segments: Sequence[Segment]
     provenance: Provenance
@@ -86,17 +89,27 @@ def replay_session(
     rules = Rules()
     state_path = _state_path(options.state, subject, recording)
     segments = options.labels.of(path) if options.labels else ()
+    state = _state(state_path, rules, recording)
     seen = observe(
         path,
         engine_name=options.engine,
         format_name=options.format_name,
         rules=rules,
-        state=_state(state_path, rules, recording),
+        state=state.observed,
         advance=advance,
+    )
+    readings = judge(seen.observations, model, rules)
+    after, told = episodes.step(
+        state.told,
+        readings,
+        episodes.FOREVER_NS,
+        rules,
+        Notices(),
+        model.inputs if model else (),
     )
     columns = columns_of(
         seen,
-        judge(seen.observations, model, rules),
+        readings,
         session=session,
         subject=subject,
         model=model,
@@ -110,6 +123,14 @@ def replay_session(
     state_sha256 = _sha256(state_path)  # of what was taken up, before it is replaced
     return Told(
         columns=columns,
+        episodes=episode_columns(
+            told,
+            session=session,
+            start_ns=seen.recording.start_ns,
+            simulated=seen.recording.simulated,
+        )
+        if model
+        else None,
         beats=seen.beats,
         segments=segments,
         provenance={
@@ -120,7 +141,7 @@ def replay_session(
         notes=notes,
         subject=subject,
         rules=rules,
-        state=seen.state,
+        state=State(observed=seen.state, told=after),
         state_path=state_path,
     )
 
@@ -142,10 +163,10 @@ def _opened(path: Path, _changed_ns: int, _size: int) -> Model:
     return load_model(path)
 
 
-def beats_path(table: Path) -> Path:
-    """Return where the beats of a table stand."""
+def beside(table: Path, what: str) -> Path:
+    """Return where the beats or episodes of a table stand."""
     return table.with_name(
-        f"{table.stem}.beats{table.suffix if table.suffix != '.jsonl' else '.csv'}"
+        f"{table.stem}.{what}{table.suffix if table.suffix != '.jsonl' else '.csv'}"
     )
 
 
@@ -183,14 +204,15 @@ def _sha256(path: Path | None) -> str:
     return sha256(path.read_bytes()).hexdigest() if path is not None and path.exists() else ""
 
 
-def _state(path: Path | None, rules: Rules, recording: Recording) -> State | None:
+def _state(path: Path | None, rules: Rules, recording: Recording) -> State:
     if path is None or not path.exists():
-        return None
+        return State()
     try:
         state = unpack(path.read_bytes(), rules)
     except InputError as error:
         raise BadFile(path, error.what, error.remedy) from error
-    if state.framed.closed_ns is not None and recording.start_ns < state.framed.closed_ns:
+    closed_ns = state.observed.framed.closed_ns
+    if closed_ns is not None and recording.start_ns < closed_ns:
         what = f"begins before the end of what {path.name} has seen"
         remedy = (
             "replay a wearer's files in the order of their times, each once, or without --state"

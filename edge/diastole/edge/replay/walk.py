@@ -64,10 +64,30 @@ def observe(
 
     ``alter`` may take something away from each chunk, such as motion, before it is observed.
     """
-    recording = open_recording(path, format_name)
+    return observe_recording(
+        open_recording(path, format_name),
+        engine_name=engine_name,
+        rules=rules,
+        state=state,
+        alter=alter,
+        advance=advance,
+    )
+
+
+def observe_recording(
+    recording: Recording,
+    *,
+    engine_name: str = "vectorised",
+    rules: Rules | None = None,
+    state: stages.State | None = None,
+    alter: Callable[[Chunk], Chunk] | None = None,
+    advance: Advance | None = None,
+) -> Session:
+    """Walk a recording that is open already, as ``observe`` does."""
     computing, rules = engine(engine_name), rules or Rules()
     # windows that the recording before left open end before this one begins
-    since_ns = -LATEST_NS if state is None else recording.start_ns
+    fresh = state is None or state.framed.closed_ns is None
+    since_ns = -LATEST_NS if fresh else recording.start_ns
     state = state or stages.State()
     parts: list[Observations] = []
     beats: list[Columns] = []

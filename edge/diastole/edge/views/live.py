@@ -19,6 +19,7 @@ from diastole.edge.views.words import (
     NOT_A_DIAGNOSIS,
     Columns,
     clock,
+    notice,
     said,
 )
 
@@ -26,6 +27,8 @@ SUSTAINED_S: Final = 60
 """What is said is told when it has held for so long."""
 SILENCE_S: Final = 60
 """A longer hole between readings is told."""
+ENDS_S: Final = 90
+"""An episode's end is known so much later."""
 FRAME_S: Final = 0.1
 """A terminal is not redrawn more often."""
 
@@ -58,18 +61,19 @@ def tell(
     console: Console,
     minutes_per_second: float,
     total_s: float | None = None,
+    episodes: Columns | None = None,
     timing: Clock = time,
 ) -> None:
     """Tell the readings of one session in order, at that pace where ``console`` is a terminal.
 
     Without a terminal each turn of the story is a line, at once. ``total_s`` is the session's
-    length, where it is known.
+    length, where it is known; ``episodes`` are told when they were known.
     """
+    story = Story(episodes)
     rows = (row for columns in slices for row in _rows(columns))
     if console.is_terminal and not console.is_dumb_terminal:
-        _show(rows, console, 60 * minutes_per_second, total_s, timing)
+        _show(rows, story, console, 60 * minutes_per_second, total_s, timing)
         return
-    story = Story()
     for row in rows:
         for line in story.turns(row):
             console.print(Text(line), soft_wrap=True)
@@ -78,7 +82,8 @@ def tell(
 class Story:
     """Finds the turns of a session that are worth a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, episodes: Columns | None = None) -> None:
+        self._ahead = sorted(_stirs(episodes), reverse=True) if episodes else []
         self._told = ""
         self._saying = ""
         self._saying_from_s = 0.0
@@ -93,6 +98,8 @@ class Story:
         if self._last_s is not None and t_s - self._last_s > SILENCE_S:
             yield f"{when}  no readings for {(t_s - self._last_s) / 60:.0f} min"
         self._last_s = t_s
+        while self._ahead and self._ahead[-1][0] <= t_s:
+            yield self._ahead.pop()[1]
         label = str(row.get("label", ""))
         if label != self._label:
             yield f"{when}  label: {label}" if label else f"{when}  label ends: {self._label}"
@@ -108,15 +115,27 @@ class Story:
             yield f"{clock(self._saying_from_s)}  {saying}: {_facts(row)}"
 
 
+def _stirs(episodes: Columns) -> Iterator[tuple[float, str]]:
+    """Yield when the beginnings and ends of episodes are known, each with its line."""
+    for row in _rows(episodes):
+        start, told, end = (float(row[name]) for name in ("t_start_s", "t_told_s", "t_end_s"))
+        why = f": {row['drivers']}" if row["drivers"] else ""
+        notified = notice(bool(row["notify"]), str(row["notify_reason"]))
+        yield told, f"{clock(told)}  an episode of strain since {clock(start)}{why} ({notified})"
+        ended = f"the episode ended at {clock(end)}, after {(end - start) / 60:.0f} min"
+        yield end + ENDS_S, f"{clock(end + ENDS_S)}  {ended}"
+
+
 def _show(
     rows: Iterable[Row],
+    story: "Story",
     console: Console,
     pace: float,
     total_s: float | None,
     timing: Clock,
 ) -> None:
     """Draw the panel under the story's lines, ``pace`` seconds of the session a second."""
-    story, seen = Story(), list[Row]()
+    seen = list[Row]()
     begun = timing.monotonic()
     with Live(console=console, auto_refresh=False) as live:
         for row in rows:

@@ -81,7 +81,13 @@ _LETTERS: Final = 150
 """Letters of a strip's text that fit beside each other."""
 
 
-def panels(columns: Columns, beats: Columns, segments: Segments, x: Scale) -> Iterator[Panel]:
+def panels(
+    columns: Columns,
+    beats: Columns,
+    segments: Segments,
+    x: Scale,
+    episodes: Columns | None = None,
+) -> Iterator[Panel]:
     """Give the panels of one session from top to bottom; rows of a device stand together."""
     order = np.lexsort((columns["t_s"], columns["device"]))
     rows = {name: column[order] for name, column in columns.items()}
@@ -91,7 +97,7 @@ def panels(columns: Columns, beats: Columns, segments: Segments, x: Scale) -> It
     yield 1.6, lambda axes: heart_rate(axes, rows, x)
     yield 1.6, lambda axes: variability(axes, rows, x)
     scored = np.isfinite(rows["p_stress"]).any()
-    yield 1.3 if scored else 0.5, lambda axes: probability(axes, rows, x)
+    yield 1.3 if scored else 0.5, lambda axes: probability(axes, rows, x, episodes)
     spoken = list(statements(rows))
     yield 0.35 + 0.19 * len(spoken), lambda axes: said(axes, rows, spoken, x)
     yield 1.3, lambda axes: motion(axes, rows, x)
@@ -169,13 +175,15 @@ def variability(axes: "Axes", rows: Columns, x: Scale) -> None:
     legend(axes)
 
 
-def probability(axes: "Axes", rows: Columns, x: Scale) -> None:
-    """Draw p(stress) with its band of doubt, coloured by what was decided."""
+def probability(axes: "Axes", rows: Columns, x: Scale, episodes: Columns | None = None) -> None:
+    """Draw p(stress) with its band of doubt, coloured by what was decided, over the episodes."""
     axes.set(ylabel="p(stress)", ylim=(-0.04, 1.04), yticks=[0, 0.5, 1])
     p_stress = rows["p_stress"]
     if not np.isfinite(p_stress).any():
         nothing(axes, "no probability: no model, or no reading that it fits")
         return
+    if episodes is not None:
+        _bands(axes, episodes, x)
     axes.axhspan(0.45, 0.55, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
     line(axes, x, rows["t_s"], p_stress, color="#B0B0B0", label=None)
     for decision, colour in DECISION_COLOURS.items():
@@ -183,6 +191,17 @@ def probability(axes: "Axes", rows: Columns, x: Scale) -> None:
         style = _DOTS | {"color": colour, "ms": 3 if len(so) < LONG_S / HOP_S else 1.6, "mew": 0}
         axes.plot(x(rows["t_s"][so]), p_stress[so], **style, label=DECISION_WORDS[decision])
     legend(axes)
+
+
+def _bands(axes: "Axes", episodes: Columns, x: Scale) -> None:
+    """Draw each episode from its start to its end; a thicker edge where the wearer was told."""
+    spans = widths(np.stack([episodes["t_start_s"], episodes["t_end_s"]], axis=1), x)
+    for told, width, name in ((True, 1.6, "told"), (False, 0.6, "not told")):
+        so = episodes["notify"] == told
+        if so.any():
+            style: dict[str, Any] = {"fc": f"{ORANGE}40", "ec": VERMILLION, "lw": width}
+            label = f"episode, {name} ({np.count_nonzero(so)})"
+            bars(axes, spans[so], (-0.02, 1.04), **style, label=label, zorder=0.5)
 
 
 def statements(rows: Columns) -> Iterator[tuple[str, Decision, Bools]]:

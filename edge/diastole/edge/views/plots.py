@@ -66,18 +66,22 @@ def plot_session(
     path: Path,
     *,
     title: str,
+    episodes: Columns | None = None,
     segments: Segments = (),
     provenance: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> None:
     """Draw one session into ``path`` (PNG or SVG), whole or not at all.
 
-    ``columns`` are its readings, ``beats`` its beats with their verdicts. Raise InputError for
+    ``columns`` are its readings, ``beats`` its beats with their verdicts, ``episodes`` its episodes
+    of strain. Raise InputError for
     another suffix, OutputError where ``path`` exists (unless ``force``) or cannot be written.
     """
     check_suffix(path)
     refuse_existing(path, force=force)
-    figure = session_figure(columns, beats, title=title, segments=segments, provenance=provenance)
+    figure = session_figure(
+        columns, beats, title=title, episodes=episodes, segments=segments, provenance=provenance
+    )
     about = {"Title": title, "Description": json.dumps(dict(provenance or {}))}
     import matplotlib as mpl
 
@@ -92,6 +96,7 @@ def session_figure(
     beats: Columns,
     *,
     title: str,
+    episodes: Columns | None = None,
     segments: Segments = (),
     provenance: Mapping[str, str] | None = None,
 ) -> "Figure":
@@ -101,7 +106,7 @@ def session_figure(
     from matplotlib.figure import Figure
 
     x = _Time(columns, beats)
-    drawn = list(panels(columns, beats, segments, x))
+    drawn = list(panels(columns, beats, segments, x, episodes))
     heights = [height for height, _ in drawn]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(14, 1.0 + 1.1 * sum(heights)), layout="constrained")

@@ -19,15 +19,24 @@ from diastole.edge.views.words import (
     REASON_WORDS,
     SOURCE_WORDS,
     Columns,
+    clock,
+    notice,
     percent,
 )
 
 _MIN: Final = HOP_S / 60
+_NUMBERS: Final = ("from", "minutes", "peak p")
 Line = tuple[str, str, str]
 """What, how much, and the style of it."""
 
 
-def summary(columns: Columns, *, title: str, notes: Sequence[str] = ()) -> RenderableType:
+def summary(
+    columns: Columns,
+    *,
+    title: str,
+    episodes: Columns | None = None,
+    notes: Sequence[str] = (),
+) -> RenderableType:
     """Draw one session's readings, and with labels what was said in each.
 
     ``notes`` tell what the recording survived. Minutes are readings of 5 s, shares of worn time.
@@ -40,6 +49,8 @@ def summary(columns: Columns, *, title: str, notes: Sequence[str] = ()) -> Rende
             blocks += [_by_label(rows), Text(" ")]
     if not blocks:
         blocks += [Text("no readings: nothing was worn for as long as a minute"), Text(" ")]
+    if episodes is not None:
+        blocks += [_by_episode(episodes), Text(" ")]
     blocks += [Text(f"note: {note}") for note in notes]
     blocks += [Text(NOT_A_DIAGNOSIS, style="dim")]
     indented = (Padding(block, (0, 0, 0, 2), expand=False) for block in blocks)
@@ -47,7 +58,13 @@ def summary(columns: Columns, *, title: str, notes: Sequence[str] = ()) -> Rende
 
 
 def cohort_row(
-    columns: Columns, *, session: str, subject: str, notes: Sequence[str] = (), error: str = ""
+    columns: Columns,
+    episodes: Columns | None = None,
+    *,
+    session: str,
+    subject: str,
+    notes: Sequence[str] = (),
+    error: str = "",
 ) -> dict[str, str | int | float]:
     """Return a session's row of ``summary.csv``; without columns all is 0 or NaN.
 
@@ -68,6 +85,8 @@ def cohort_row(
         "calm_min": _minutes(decision == Decision.CALM),
         "stress_min": _minutes(decision == Decision.STRESS),
         **undecided,
+        "episodes": len(episodes["notify"]) if episodes else 0,
+        "notices": int(episodes["notify"].sum()) if episodes else 0,
         "hr_median_bpm": _quantile(columns["hr_mean_bpm"], 0.5),
         "rmssd_median_ms": _quantile(columns["rmssd_ms"], 0.5),
         "rmssd_share": _share(np.isfinite(columns["rmssd_ms"])),
@@ -149,6 +168,23 @@ def _by_label(rows: Columns) -> Table:
         shares = [_share(rows["decision"][inside] == decision) for decision in DECISION_WORDS]
         cells = [f"{_minutes(inside):.1f}", *(f"{share:.0%}" for share in shares)]
         table.add_row(Text(str(label) or "(none)"), *cells)
+    return table
+
+
+def _by_episode(episodes: Columns) -> RenderableType:
+    told, n = int(episodes["notify"].sum()), len(episodes["notify"])
+    if not n:
+        return Text("episodes of strain: none")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.title, table.title_justify = f"episodes of strain: {n}, {told} told", "left"
+    table.title_style = "bold"
+    for heading in ("from", "minutes", "peak p", "", "why"):
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left")
+    for k in range(n):
+        start, end = float(episodes["t_start_s"][k]), float(episodes["t_end_s"][k])
+        told_or_not = notice(bool(episodes["notify"][k]), str(episodes["notify_reason"][k]))
+        cells = (clock(start), f"{(end - start) / 60:.1f}", f"{episodes['peak_p'][k]:.2f}")
+        table.add_row(*cells, told_or_not, Text(str(episodes["drivers"][k])))
     return table
 
 

@@ -4,13 +4,13 @@ Colours are those of Okabe and Ito (told apart also by the colour-blind), never 
 each is doubled by a word, a place or a shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from diastole.edge.chunks import Bools
-from diastole.edge.records import Decision, Reason, Verdict
+from diastole.edge.records import Decision, Driver, Reason, Unnotified, Verdict
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -34,6 +34,18 @@ REASON_WORDS: Final = {
     Reason.MODEL_REFUSED: "model does not fit",
     Reason.UNLIKE_TRAINING: "unlike what the model knows",
     Reason.UNCERTAIN: "between calm and stress-like",
+}
+UNNOTIFIED_WORDS: Final = {
+    Unnotified.NO_MOTION: "stillness is unknown",
+    Unnotified.QUIET_HOURS: "quiet hours",
+    Unnotified.REFRACTORY: "the last notice is too recent",
+    Unnotified.DAILY_LIMIT: "enough notices for a day",
+}
+_DRIVER_WORDS: Final = {
+    "hr_above_normal": ("heart rate", "bpm", "your normal"),
+    "hr_above_normal_3min": ("heart rate of 3 min", "bpm", "your normal"),
+    "hr_rise_1h": ("heart rate", "bpm", "its own last hour"),
+    "rmssd_above_normal": ("RMSSD", "ms", "your normal"),
 }
 SOURCE_WORDS: Final = {
     "rr": "beat intervals of an ECG",
@@ -74,6 +86,25 @@ def said(decision: str, reason: str) -> str:
     if decision == Decision.UNDECIDED and reason:
         return f"undecided: {REASON_WORDS[Reason(reason)]}"
     return DECISION_WORDS[Decision(decision)]
+
+
+def driven_by(drivers: Sequence[Driver], notify_reason: str | None) -> str:
+    """Return what drove an episode, in words."""
+    still = "" if notify_reason == Unnotified.NO_MOTION else " while still"
+    return "; ".join(_driver(driver) + (still if not k else "") for k, driver in enumerate(drivers))
+
+
+def _driver(driver: Driver) -> str:
+    what, unit, than = _DRIVER_WORDS[driver.input]
+    if driver.normal is None:
+        return f"{what} {driver.value:.0f} {unit}"
+    away = driver.value - driver.normal
+    return f"{what} {abs(away):.0f} {unit} {'above' if away > 0 else 'below'} {than}"
+
+
+def notice(notify: bool, notify_reason: str) -> str:
+    """Return whether the wearer is told of an episode, and why not."""
+    return "told" if notify else f"not told: {UNNOTIFIED_WORDS[Unnotified(notify_reason)]}"
 
 
 def percent(rows: Bools) -> str:
