@@ -1,16 +1,19 @@
 """A folder of recordings to a folder of tables: a process a session, or a wearer."""
 
 import os
+import signal
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Final
 
-from diastole.edge.errors import BadFile, DiastoleError, OutputError
+from diastole.edge.errors import BadFile, DiastoleError, OutputError, shown
 from diastole.edge.features import described, engine
 from diastole.edge.formats.finding import open_recording, sessions
+from diastole.edge.outputs import make_folder, sweep
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.replay.columns import made_by, session_name
 from diastole.edge.replay.session import Options, beats_path, choose_model, replay_session
@@ -43,23 +46,58 @@ def replay_folder(
         raise OutputError(
             out, "is not empty", "choose another folder, or replace what is there with --force"
         )
+    if out.exists() and out.samefile(folder):
+        raise OutputError(out, "holds the recordings", "choose another folder")
     found = sessions(folder)
+    make_folder(out)
     paths, rows = found.sessions, [_failed(folder, error) for error in found.unknown]
     if options.format_name is not None:  # the user knows better than the sniffing
         paths, rows = sorted([*paths, *(Path(error.path) for error in found.unknown)]), []
     begin(len(paths) + len(rows))
     for row in rows:
         done(row)
-    groups = _groups(_named(folder, paths), options)
-    with ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn")) as pool:
-        running = [pool.submit(_replay_group, out, group, options) for group in groups]
-        for finished in as_completed(running):
-            for row in finished.result():
-                done(row)
-                rows.append(row)
+    for row in _replayed(out, _groups(_named(folder, paths), options), options, jobs):
+        done(row)
+        rows.append(row)
     rows.sort(key=lambda row: str(row["session"]))
     write(columns_of(rows), out / SUMMARY, _provenance(folder, rows, options), force=options.force)
     return rows
+
+
+def _replayed(out: Path, groups: list[list[Named]], options: Options, jobs: int) -> Iterator[Row]:
+    """Yield each session's row; interrupted, stop the processes and leave nothing half-written."""
+    pool = ProcessPoolExecutor(max(1, min(jobs, len(groups))), get_context("spawn"))
+    try:
+        with _deaf():
+            running = {pool.submit(_replay_group, out, group, options): group for group in groups}
+        for finished in as_completed(running):
+            try:
+                yield from finished.result()
+            except BrokenExecutor:
+                yield from (_lost(path, name) for path, name in running[finished])
+    except BaseException:
+        for process in active_children():
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+        for folder in {out, options.state or out}:
+            sweep(folder)
+        raise
+    pool.shutdown()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let the processes begun here not hear Ctrl-C: this one hears it for all of them."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+
+def _lost(path: Path, name: str) -> Row:
+    what = f"{shown(path)}: a process was ended, perhaps for want of memory: use fewer --jobs"
+    return cohort_row({}, session=name, subject="", error=what)
 
 
 def _failed(folder: Path, error: BadFile) -> Row:
@@ -87,7 +125,7 @@ def _named(folder: Path, paths: Sequence[Path]) -> list[Named]:
     names = [session_name(path, folder) for path in paths]
     shared = {name for name, n in Counter(names).items() if n > 1}
     return [
-        (path, path.relative_to(folder).as_posix() if name in shared else name)
+        (path, shown(path.relative_to(folder).as_posix()) if name in shared else name)
         for path, name in zip(paths, names, strict=True)
     ]
 
@@ -124,5 +162,5 @@ def _replay_into(out: Path, path: Path, name: str, options: Options) -> Row:
     except DiastoleError as error:
         return cohort_row({}, session=name, subject="", error=str(error))
     except Exception as error:  # one session's defect must not cost the others theirs
-        what = f"{path}: failed unexpectedly ({type(error).__name__}: {error}): please report it"
-        return cohort_row({}, session=name, subject="", error=what)
+        what = f"failed unexpectedly ({type(error).__name__}: {error}): please report it"
+        return cohort_row({}, session=name, subject="", error=f"{shown(path)}: {what}")

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from stat import S_ISDIR
 from typing import Final
 
 from rich.console import Console
@@ -15,8 +16,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from diastole.edge.errors import InputError, OutputError
+from diastole.edge.errors import InputError, OutputError, shown
 from diastole.edge.formats.finding import find, formats
+from diastole.edge.formats.place import reading
 from diastole.edge.labels import read_labels
 from diastole.edge.outputs import refuse_existing
 from diastole.edge.replay.columns import session_name, slug
@@ -39,8 +41,10 @@ FAILED: Final = 1
 
 def replay_path(given: Namespace) -> int:
     """Replay a recording, or a folder of them that is not itself one."""
+    with reading(given.path):
+        a_folder = S_ISDIR(given.path.stat().st_mode)
     asked = [find(given.path, given.format)] if given.format is not None else formats()
-    a_folder = given.path.is_dir() and not any(f.recognises(given.path) for f in asked)
+    a_folder = a_folder and not any(f.recognises(given.path) for f in asked)
     return replay_many(given) if a_folder else replay_one(given)
 
 
@@ -87,7 +91,7 @@ def replay_one(given: Namespace) -> int:
     told.keep_state()
     Console(highlight=False).print(summary(told.columns, title=name, notes=told.notes))
     for path in wanted:
-        print(f"written: {path}", file=sys.stderr)
+        print(f"written: {shown(path)}", file=sys.stderr)
     return OK
 
 
@@ -95,7 +99,7 @@ def replay_many(given: Namespace) -> int:
     """Replay every session of a folder into a folder; fail only where all of them do."""
     options = options_of(given)
     if given.out is None:
-        what = f"{given.path} is a folder, and its tables need one too"
+        what = f"{shown(given.path)} is a folder, and its tables need one too"
         raise InputError(what, "name it with --out")
     if given.plot is not None:
         what = "--plot draws one session"
@@ -106,7 +110,7 @@ def replay_many(given: Namespace) -> int:
         def done(row: Row) -> None:
             bar.advance(task)
             if row["error"]:
-                bar.console.print(row["error"], style="red", markup=False)
+                bar.console.print(row["error"], style="red", markup=False, soft_wrap=True)
 
         rows = replay_folder(
             given.path,
@@ -120,7 +124,7 @@ def replay_many(given: Namespace) -> int:
     worn = sum(float(row["worn_min"]) for row in rows) / 60
     print(
         f"{len(rows) - failed} of {len(rows)} sessions replayed, {worn:.1f} h worn; "
-        f"a row each in {given.out / SUMMARY}"
+        f"a row each in {shown(given.out / SUMMARY)}"
     )
     return FAILED if failed == len(rows) else OK
 
