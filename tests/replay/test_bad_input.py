@@ -44,6 +44,10 @@ def people(here: Path) -> None:
     (here / "people.csv").write_text("session,subject\ns,p1\ns,p2\n")
 
 
+def no_text(here: Path) -> None:
+    (here / "people.csv").write_bytes("session,subject\ns,p1\n".encode("utf-16"))
+
+
 def label_of_forever(here: Path) -> None:
     (here / "l.csv").write_text("session,t_start_s,t_end_s,label\ns,0,1e300,rest\n")
 
@@ -61,6 +65,8 @@ MISTAKES: list[tuple[Prepare, list[str], str]] = [
     (nothing, ["s\n.jsonl"], "s\N{REPLACEMENT CHARACTER}.jsonl: no such file"),
     (people, ["s.jsonl", "--subjects", "people.csv"], "people.csv, line 3: s is p1 above"),
     (nothing, ["s.jsonl", "--subjects", "nowhere.csv"], "nowhere.csv: no such file"),
+    (no_text, ["s.jsonl", "--subjects", "people.csv"], "people.csv: is no text in UTF-8"),
+    (nothing, ["s.jsonl", "--out", "", "--beats"], "end the name in .parquet"),
     (label_of_forever, ["s.jsonl", "--labels", "l.csv"], "l.csv, line 2: t_end_s is '1e300'"),
 ]
 
@@ -108,6 +114,21 @@ def test_law_12_a_folder_that_cannot_be_made_is_told_before_the_work(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert f"{out}: cannot be written" in err
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "x", "1.5"])
+def test_a_number_of_jobs_is_one_or_more(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        replayed("in", "--out", "out", "--jobs", jobs)
+    assert ended.value.code == 2
+    assert f"{jobs!r} is no whole number from 1 on" in capsys.readouterr().err
+
+
+def test_law_12_a_summary_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    rr_text(tmp_path / "in/a.txt")
+    (tmp_path / "out/summary.csv").mkdir(parents=True)
+    assert replayed(tmp_path / "in", "--out", tmp_path / "out", "--force") == 2
+    assert [path.name for path in tmp_path.rglob("*.parquet")] == []
 
 
 def test_law_12_tables_never_go_among_the_recordings(

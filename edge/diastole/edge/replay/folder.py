@@ -13,7 +13,7 @@ from typing import Final
 from diastole.edge.errors import BadFile, DiastoleError, OutputError, shown
 from diastole.edge.features import described, engine
 from diastole.edge.formats.finding import open_recording, sessions
-from diastole.edge.outputs import make_folder, sweep
+from diastole.edge.outputs import make_folder, refuse_existing, sweep
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.replay.columns import made_by, session_name
 from diastole.edge.replay.session import Options, beats_path, choose_model, replay_session
@@ -50,6 +50,7 @@ def replay_folder(
         raise OutputError(out, "holds the recordings", "choose another folder")
     found = sessions(folder)
     make_folder(out)
+    refuse_existing(out / SUMMARY, force=options.force)
     paths, rows = found.sessions, [_failed(folder, error) for error in found.unknown]
     if options.format_name is not None:  # the user knows better than the sniffing
         paths, rows = sorted([*paths, *(Path(error.path) for error in found.unknown)]), []

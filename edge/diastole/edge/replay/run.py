@@ -53,9 +53,9 @@ def replay_one(given: Namespace) -> int:
     options = options_of(given)
     wanted = [path for path in (given.out, given.plot) if path is not None]
     if given.out is not None:
+        check_suffix(given.out)
         wanted += [beats_path(given.out)] * given.beats
         wanted += [beside for path in wanted if (beside := metadata_path(path)) is not None]
-        check_suffix(given.out)
     elif given.beats:
         what = "--beats writes beside a table, and there is none"
         raise InputError(what, "name the table with --out")
