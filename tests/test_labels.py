@@ -125,7 +125,7 @@ def test_what_is_no_label_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="line 1: labels without the column t_start_s"):
         read_labels(written(tmp_path, "session,start,end,label\n"))
     (tmp_path / "labels.csv").write_bytes(b"session\xff\xfe\n")
-    with pytest.raises(BadFile, match="cannot be read as labels"):
+    with pytest.raises(BadFile, match="save it as UTF-8"):
         read_labels(tmp_path / "labels.csv")
 
 

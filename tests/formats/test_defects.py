@@ -199,13 +199,26 @@ def test_law_12_a_session_of_more_devices_than_a_column_counts(tmp_path: Path) -
         read(written(tmp_path / "s.jsonl", *lines))
 
 
-def test_a_rate_that_no_wave_has_is_no_record(tmp_path: Path) -> None:
-    wave = (
-        '{"record":"samples","device":"w","time_ns":0,"kind":"ppg","unit":"1",'
-        '"rate_hz":100000,"values":[1,2],"index":0}'
+def wave(second: float, *, rate_hz: float = 10, device: str = "w") -> str:
+    """Ten seconds of a raw signal, as a record."""
+    return (
+        f'{{"record":"samples","device":"{device}","time_ns":{round(second * 10**9)},'
+        f'"kind":"ppg","unit":"1","rate_hz":{rate_hz},"values":{[0.5] * 100},"index":0}}'
     )
-    notes = read(written(tmp_path / "s.jsonl", beat(1, 800), wave))[1]
+
+
+def test_a_rate_that_no_wave_has_is_no_record(tmp_path: Path) -> None:
+    notes = read(written(tmp_path / "s.jsonl", beat(1, 800), wave(0, rate_hz=100_000)))[1]
     assert notes == {"line that is no record, passed over": 1}
+
+
+@pytest.mark.parametrize(("second", "doubled"), [(0, 1), (5, 1), (9.5, 0), (10, 0), (20, 0)])
+def test_raw_samples_that_came_twice_are_counted(
+    tmp_path: Path, second: float, doubled: int
+) -> None:
+    lines = (wave(0), wave(second), wave(0, device="other"))
+    notes = read(written(tmp_path / "s.jsonl", *lines))[1]
+    assert notes.get("raw samples at the same time as others before them", 0) == doubled
 
 
 INTERVALS = [800 + 20 * (k % 3) - 7 * (k % 5) for k in range(60)]

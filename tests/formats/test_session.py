@@ -61,7 +61,7 @@ def test_what_is_written_comes_back(chunks: list[Chunk], suffix: str) -> None:
             return
         back = list(recording.chunks())
         # odd values are named, and nothing is lost
-        assert all(what.startswith(("beat", "heart rate")) for what in recording.notes)
+        assert all(what.startswith(("beat", "heart rate", "raw")) for what in recording.notes)
         check_format(FORMAT, path)
     ends = [row for row in in_order(join(back)) if row not in in_order(whole)]
     assert [row for row in in_order(join(back)) if row not in ends] == in_order(whole)

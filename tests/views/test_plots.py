@@ -136,3 +136,28 @@ def test_drawing_loads_no_state_of_pyplot() -> None:
         "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)
+
+
+def test_labels_reach_as_far_as_the_recording() -> None:
+    beyond = [
+        (-1e9, 600.0, "rest", "rest"),
+        (1800.0, 4e9, "stress", "test"),
+        (5e8, 6e8, "rest", ""),
+    ]
+    figure = session_figure(*lab_hour(), title="lab", segments=beyond)
+    figure.draw_without_rendering()
+    assert names(figure) == PANELS
+    strip = figure.axes[0].texts
+    assert [text.get_text() for text in strip] == ["rest", "test"]
+    assert [text.get_position()[0] for text in strip] == [5, 45]
+    assert names(session_figure(*lab_hour(), title="lab", segments=beyond[2:])) == PANELS[1:]
+
+
+def test_a_recording_of_many_years_has_few_ticks() -> None:
+    columns, beats = day()
+    columns = columns | {"t_s": columns["t_s"].copy()}
+    columns["t_s"][-1] = 5e9
+    figure = session_figure(columns, beats, title="far")
+    figure.draw_without_rendering()
+    assert len(figure.axes[-1].get_xticks()) < 30
+    assert figure.axes[-1].get_xlabel() == "h from the start"

@@ -9,6 +9,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from errno import ENOSPC
 from importlib import import_module
 from typing import Final, NamedTuple, cast
 
@@ -51,13 +52,19 @@ def main(given: Sequence[str] | None = None) -> int:
         try:
             return called(words)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # who closed it does not read
+                sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Who read us has gone (`| head`); without this the interpreter's last flush complains.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return told("what is printed cannot be written, the disk is full: free some space")
 
 
 def called(words: list[str]) -> int:

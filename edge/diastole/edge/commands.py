@@ -1,6 +1,6 @@
 """The agent's verbs: each declares its options and returns what does the work."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,10 +49,10 @@ def demo(parser: ArgumentParser) -> Run:
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        wrong = f"{text!r} is no whole number from 1 on"
+        raise ArgumentTypeError(wrong)
+    return int(text)
 
 
 def _replay(given: Namespace) -> int:

@@ -24,6 +24,8 @@ from diastole.edge.records import SECOND_NS
 LABEL_S: Final = 50
 """A window takes a label when so much of it lies in it."""
 
+LATEST_S: Final = 4e9
+"""No session has a time beyond this."""
 _REQUIRED: Final = ("session", "t_start_s", "t_end_s", "label")
 
 
@@ -149,10 +151,11 @@ def _read_file(path: Path) -> dict[str, tuple[Segment, ...]]:
                 sessions.setdefault(session, []).append(segment)
     except FileNotFoundError:
         raise BadFile(path, "no such label file", "check the name after --labels") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(
-            path, f"cannot be read as labels ({error})", "give a CSV of labels"
-        ) from error
+    except UnicodeDecodeError as error:
+        raise BadFile(path, "is no text in UTF-8", "save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        what = f"cannot be read as labels ({getattr(error, 'strerror', None) or error})"
+        raise BadFile(path, what, "give a CSV of labels") from error
     return {session: tuple(sorted(segments)) for session, segments in sessions.items()}
 
 
@@ -181,6 +184,6 @@ def _seconds(path: Path, line: int, name: str, text: str | None) -> float:
         seconds = float(text or "")
     except ValueError:
         seconds = math.nan
-    if not math.isfinite(seconds):
+    if not abs(seconds) < LATEST_S:
         raise BadFile(path, f"{name} is {text!r}", "write it as seconds from the start", line)
     return seconds

@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 
 from diastole.edge.errors import OutputError
 
+_TOKEN: Final = 4
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -29,13 +30,20 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what a process that was stopped has left half-written below ``folder``."""
+    for part in folder.rglob(f".*.{'[0-9a-f]' * 2 * _TOKEN}.part"):
+        with suppress(OSError):
+            part.unlink()
+
+
 @contextmanager
 def whole_file(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     """Give a stream that becomes ``path`` when the block ends well; else nothing is left of it.
 
     Missing folders above are made. Raise OutputError where the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN)}.part")
     try:
         with _told(path):
             refuse_existing(path, force=force)

@@ -34,6 +34,8 @@ def reading(where: Path | str) -> Iterator[None]:
     except RuntimeError as error:  # zipfile's for an encrypted member, an unknown compression
         what = f"cannot be unzipped here ({error})"
         raise BadFile(where, what, "unzip it, and give the folder") from None
+    except UnicodeDecodeError:
+        raise BadFile(where, "is no text in UTF-8", "save it as UTF-8") from None
     except _DAMAGE as error:
         what = f"cut off or damaged ({error or type(error).__name__})"
         raise BadFile(where, what, "copy it again from its source") from None

@@ -19,14 +19,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import numpy as np
 
-from diastole.edge.chunks import Chunk, by_time, join
+from diastole.edge.chunks import Chunk, SampleRun, by_time, join
 from diastole.edge.errors import BadFile
 from diastole.edge.formats import Format, Recording
 from diastole.edge.formats.blocks import ended
 from diastole.edge.formats.intervals import note, note_beats
 from diastole.edge.formats.objects import chunk_of, run_of, starts_ns
 from diastole.edge.formats.place import quoted, reading
-from diastole.edge.records import MINUTE_NS, Break, BreakReason, Mark, Record, Samples
+from diastole.edge.records import (
+    MINUTE_NS,
+    SECOND_NS,
+    Break,
+    BreakReason,
+    Mark,
+    Record,
+    SampleKind,
+    Samples,
+)
 from diastole.edge.wire import LATEST_NS, PSEUDONYM, WIRE_SCHEMA, BadRecord, decode
 
 VERSION: Final = 1
@@ -167,7 +176,20 @@ def _noted(chunk: Chunk, notes: Counter[str]) -> Chunk:
     """Return the chunk; what is odd about its records is counted."""
     note_beats(notes, chunk.beats)
     note(notes, "heart rate that is zero or negative", chunk.heart_rates["hr_bpm"] <= 0)
+    note(notes, "raw samples at the same time as others before them", _doubled(chunk.samples))
     return chunk
+
+
+def _doubled(runs: tuple[SampleRun, ...]) -> int:
+    """Count the runs that begin over a second before another of their device and kind ends."""
+    count = 0
+    newest_ns: dict[tuple[int, SampleKind], int] = {}
+    for run in sorted(runs, key=lambda run: run.time_of(run.index)):
+        key = run.device, run.kind
+        first_ns, last_ns = (run.time_of(run.index + k) for k in (0, len(run.values) - 1))
+        count += newest_ns.get(key, first_ns) - first_ns > SECOND_NS
+        newest_ns[key] = max(newest_ns.get(key, last_ns), last_ns)
+    return count
 
 
 class _Sorter:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diastole.edge import __version__
 from diastole.edge.chunks import words
+from diastole.edge.errors import shown
 from diastole.edge.formats import Recording
 from diastole.edge.formats.finding import digest
 from diastole.edge.labels import Segment, label_windows
@@ -93,7 +94,7 @@ def provenance_of(
 ) -> Provenance:
     """Return what a session's tables came from."""
     return {
-        "input": recording.path.name,
+        "input": shown(recording.path.name),
         "input_sha256": digest(recording.path),
         "format": recording.format,
         "clock": recording.clock,
@@ -126,8 +127,8 @@ def session_name(path: Path, root: Path | None = None) -> str:
     if not path.is_dir():
         name = Path(name.removesuffix(".gz")).stem
     if root is None or path == root:
-        return name or path.resolve().name
-    return (path.relative_to(root).parent / name).as_posix()
+        return shown(name or path.resolve().name)
+    return shown((path.relative_to(root).parent / name).as_posix())
 
 
 def subject_of(recording: Recording, session: str) -> str:

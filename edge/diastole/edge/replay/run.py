@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from stat import S_ISDIR
 from typing import Final
 
 from rich.console import Console
@@ -15,8 +16,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from diastole.edge.errors import InputError, OutputError
+from diastole.edge.errors import InputError, OutputError, shown
 from diastole.edge.formats.finding import find, formats
+from diastole.edge.formats.place import reading
 from diastole.edge.labels import read_labels
 from diastole.edge.outputs import refuse_existing
 from diastole.edge.replay.columns import session_name, slug
@@ -39,8 +41,10 @@ FAILED: Final = 1
 
 def replay_path(given: Namespace) -> int:
     """Replay a recording, or a folder of them that is not itself one."""
+    with reading(given.path):
+        a_folder = S_ISDIR(given.path.stat().st_mode)
     asked = [find(given.path, given.format)] if given.format is not None else formats()
-    a_folder = given.path.is_dir() and not any(f.recognises(given.path) for f in asked)
+    a_folder = a_folder and not any(f.recognises(given.path) for f in asked)
     return replay_many(given) if a_folder else replay_one(given)
 
 
@@ -49,10 +53,10 @@ def replay_one(given: Namespace) -> int:
     options = options_of(given)
     wanted = [path for path in (given.out, given.plot) if path is not None]
     if given.out is not None:
+        check_suffix(given.out)
         wanted += [beside(given.out, "beats")] * given.beats
         wanted += [beside(given.out, "episodes")] * (given.model != "none")
         wanted += [about for path in wanted if (about := metadata_path(path)) is not None]
-        check_suffix(given.out)
     elif given.beats:
         what = "--beats writes beside a table, and there is none"
         raise InputError(what, "name the table with --out")
@@ -93,7 +97,7 @@ def replay_one(given: Namespace) -> int:
         summary(told.columns, title=name, episodes=told.episodes, notes=told.notes)
     )
     for path in wanted:
-        print(f"written: {path}", file=sys.stderr)
+        print(f"written: {shown(path)}", file=sys.stderr)
     return OK
 
 
@@ -101,7 +105,7 @@ def replay_many(given: Namespace) -> int:
     """Replay every session of a folder into a folder; fail only where all of them do."""
     options = options_of(given)
     if given.out is None:
-        what = f"{given.path} is a folder, and its tables need one too"
+        what = f"{shown(given.path)} is a folder, and its tables need one too"
         raise InputError(what, "name it with --out")
     if given.plot is not None:
         what = "--plot draws one session"
@@ -112,7 +116,7 @@ def replay_many(given: Namespace) -> int:
         def done(row: Row) -> None:
             bar.advance(task)
             if row["error"]:
-                bar.console.print(row["error"], style="red", markup=False)
+                bar.console.print(row["error"], style="red", markup=False, soft_wrap=True)
 
         rows = replay_folder(
             given.path,
@@ -126,8 +130,8 @@ def replay_many(given: Namespace) -> int:
     worn = sum(float(row["worn_min"]) for row in rows) / 60
     print(
         f"{len(rows) - failed} of {len(rows)} sessions replayed, {worn:.1f} h worn; "
-        f"a row each in {given.out / SUMMARY}"
-        + (f", their episodes in {given.out / EPISODES}" if given.model != "none" else "")
+        f"a row each in {shown(given.out / SUMMARY)}"
+        + (f", their episodes in {shown(given.out / EPISODES)}" if given.model != "none" else "")
     )
     return FAILED if failed == len(rows) else OK
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from diastole.edge.errors import BadFile, InputError
 from diastole.edge.formats import Recording
 from diastole.edge.formats.finding import open_recording
+from diastole.edge.formats.place import reading
 from diastole.edge.labels import Labels, Segment, path_ends
-from diastole.edge.outputs import whole_file
+from diastole.edge.outputs import make_folder, whole_file
 from diastole.edge.pipeline import episodes
 from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.rules import Notices, Rules
@@ -74,7 +75,6 @@ class Told:
         """Put the learned normal where the subject's next session finds it."""
         if self.state_path is None:
             return
-        self.state_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with whole_file(self.state_path, force=True) as stream:
             stream.write(pack(self.state, self.rules))
 
@@ -173,21 +173,23 @@ def beside(table: Path, what: str) -> Path:
 def read_subjects(path: Path) -> dict[str, str]:
     """Read a CSV of ``session,subject``; raise BadFile, with the line, for another."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with reading(path), path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             if not {"session", "subject"} <= set(reader.fieldnames or ()):
                 what = "has no columns session and subject"
                 raise BadFile(path, what, "begin the file with session,subject", 1)
-            subjects = {}
+            subjects: dict[str, str] = {}
             for row in reader:
-                if row["subject"] != slug(row["subject"] or ""):
-                    what = f"{row['subject']!r} is no pseudonym"
-                    raise BadFile(
-                        path, what, "use lower-case letters, digits and -", reader.line_num
-                    )
-                subjects[row["session"]] = row["subject"]
+                session, subject = row["session"], row["subject"] or ""
+                if subject != slug(subject):
+                    what = f"{subject!r} is no pseudonym"
+                    remedy = "use lower-case letters, digits and -"
+                    raise BadFile(path, what, remedy, reader.line_num)
+                if subjects.setdefault(session, subject) != subject:
+                    what = f"{session} is {subjects[session]} above and {subject} here"
+                    raise BadFile(path, what, "keep one of the lines", reader.line_num)
             return subjects
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise BadFile(path, f"cannot be read ({error})", "give a CSV of session,subject") from error
 
 
@@ -197,6 +199,7 @@ def _state_path(folder: Path | None, subject: str, recording: Recording) -> Path
     if recording.clock == "relative":
         what = f"{recording.path}: has no date, so its place among the subject's files is unknown"
         raise InputError(what, "replay it without --state")
+    make_folder(folder, 0o700)  # before the work, which would be lost
     return folder / f"{subject}.state"
 
 
@@ -205,10 +208,14 @@ def _sha256(path: Path | None) -> str:
 
 
 def _state(path: Path | None, rules: Rules, recording: Recording) -> State:
-    if path is None or not path.exists():
+    if path is None:
+        return State()
+    with reading(path):
+        saved = path.read_bytes() if path.exists() else None
+    if saved is None:
         return State()
     try:
-        state = unpack(path.read_bytes(), rules)
+        state = unpack(saved, rules)
     except InputError as error:
         raise BadFile(path, error.what, error.remedy) from error
     closed_ns = state.observed.framed.closed_ns

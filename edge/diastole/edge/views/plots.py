@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FORMATS: Final = {".png": "png", ".svg": "svg"}
+LONGEST_CLOCK_H: Final = 72
+"""Over more hours than this the axis counts them, and tells no time of day."""
 _STYLE: Final[dict[Any, Any]] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -106,7 +108,7 @@ def session_figure(
     from matplotlib.figure import Figure
 
     x = _Time(columns, beats)
-    drawn = list(panels(columns, beats, segments, x, episodes))
+    drawn = list(panels(columns, beats, x.within(segments), x, episodes))
     heights = [height for height, _ in drawn]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(14, 1.0 + 1.1 * sum(heights)), layout="constrained")
@@ -148,12 +150,14 @@ class _Time:
         ends = np.concatenate([columns["t_s"], beats["t_s"]])
         self.start_s = min(0.0, float(ends.min(initial=0.0)))
         self.end_s = float(ends.max(initial=60.0))
-        long = self.end_s - self.start_s > 4 * 3600
+        hours = (self.end_s - self.start_s) / 3600
+        long = hours > 4
         self.origin_s = 0.0
         self.label, self.unit_s = (
             ("h from the start", 3600.0) if long else ("min from the start", 60.0)
         )
-        self.clock = long and len(columns["time"]) > 0 and columns["time"][0] != ""
+        dated = len(columns["time"]) > 0 and columns["time"][0] != ""
+        self.clock = dated and 4 < hours <= LONGEST_CLOCK_H
         if self.clock:
             first = np.datetime64(str(columns["time"][0])[:23], "ms")
             of_day = (first - first.astype("datetime64[D]")) / np.timedelta64(1, "s")
@@ -163,6 +167,14 @@ class _Time:
     def __call__(self, t_s: Any) -> Floats:
         scaled: Floats = (np.asarray(t_s, np.float64) - self.origin_s) / self.unit_s
         return scaled
+
+    def within(self, segments: Segments) -> Segments:
+        """Return what of the segments lies on the axis."""
+        cut = (
+            (max(start_s, self.start_s), min(end_s, self.end_s), label, raw)
+            for start_s, end_s, label, raw in segments
+        )
+        return [segment for segment in cut if segment[0] < segment[1]]
 
     def dress(self, axes: "Axes") -> None:
         from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
