@@ -25,7 +25,7 @@ from diastole.models.table import Table
 
 CHOSEN: Final = ("hr_above_normal", "hr_rise_1h")
 """The inputs of the shipped model. On visits of under an hour the second alone is no worse; over a
-day it alone would read a heart rate that stays high as calm."""
+day it alone has no word for a heart rate that stays high."""
 PREVALENCE: Final = 0.5
 
 
