@@ -24,7 +24,8 @@ from diastole.models.fit import Linear, extent, fit
 from diastole.models.table import Table
 
 CHOSEN: Final = ("hr_above_normal", "hr_rise_1h")
-"""The inputs of the shipped model."""
+"""The inputs of the shipped model. On visits of under an hour the second alone is no worse; over a
+day it alone has no word for a heart rate that stays high."""
 PREVALENCE: Final = 0.5
 
 
