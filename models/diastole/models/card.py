@@ -48,8 +48,8 @@ def card(
             "every choice of inputs and of boosted trees, none is better on the set that it has "
             "not seen by more than drawing people anew moves it, nor is `hr_rise_1h` alone worse. "
             "The distance from the normal is kept beside it: these visits last under an hour, "
-            "where the two say the same; over a day, the rise alone has no word for a heart rate that "
-            "stays high (p 0.50).",
+            "where the two say the same; over a day, the rise alone has no word for a heart rate "
+            "that stays high (p 0.50).",
             "",
             *markdown_table(by_set),
             "",

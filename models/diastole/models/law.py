@@ -66,9 +66,11 @@ def losses_by_set(plain: Judged, other: Judged, left: Judged) -> dict[str, Figur
     for name in np.unique(plain.data_set).tolist():
         own, moved_there, same = (j.take(j.data_set == name) for j in (plain, other, left))
         same = same.take(same.task & same.scored & np.isin(same.session, moved_there.session))
+        (clock,) = elapsed_time(own.take(own.task & own.scored), same)
         found[name] = {
             **losses(own, moved_there),
             "AUC as recorded, after the first task": _auc(same, same.p),
+            "elapsed time alone: AUC as recorded, after the first task": _auc(same, clock),
         }
     return found
 
