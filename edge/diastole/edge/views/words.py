@@ -27,7 +27,7 @@ DECISION_WORDS: Final = {
 REASON_WORDS: Final = {
     Reason.ASLEEP: "asleep",
     Reason.EXERTION: "body at work or recovering",
-    Reason.POOR_SIGNAL: "beats doubled",
+    Reason.POOR_SIGNAL: "signal too poor",
     Reason.TOO_FEW_BEATS: "too few usable beats",
     Reason.CALIBRATING: "learning the normal",
     Reason.NO_MODEL: "no model",
