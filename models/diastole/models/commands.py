@@ -26,7 +26,7 @@ def train(parser: ArgumentParser) -> Callable[[Namespace], int]:
 def evaluate(parser: ArgumentParser) -> Callable[[Namespace], int]:
     """Declare the options of ``diastole evaluate``, and return what runs."""
     add = parser.add_argument
-    add("--data", type=Path, default=Path("../shared/data"), help="the folder of labelled sets")
+    add("--data", type=Path, required=True, help="the folder of labelled sets")
     judge = parser.add_mutually_exclusive_group()
     judge.add_argument(
         "--model",
