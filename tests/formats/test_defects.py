@@ -274,6 +274,7 @@ def test_law_12_rows_without_any_time(tmp_path: Path) -> None:
         (gzip.compress(b"800\n810\n"), "a gzip that is no session of ours: unzip it"),
         (b"\x1f\x8b\x08\x00", "a gzip that is no session of ours: unzip it"),
     ],
+    ids=["utf-16", "gzip", "cut gzip"],
 )
 def test_law_12_a_file_in_a_wrapping_is_told_which(
     tmp_path: Path, content: bytes, what: str
