@@ -191,7 +191,7 @@ sys.exit(main())
 
 def test_law_12_an_interrupted_folder_leaves_nothing_half_written(tmp_path: Path) -> None:
     given, out = tmp_path / "in", tmp_path / "out"
-    for k in range(6):
+    for k in range(60):  # enough that none is done before it hears
         rr_text(given / f"{k}.txt", seed=k)
     words = ["replay", str(given), "--out", str(out), "--model", "none", "--jobs", "2"]
     with subprocess.Popen(
