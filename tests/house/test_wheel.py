@@ -74,3 +74,9 @@ def test_the_wheel_brings_its_rooms_and_the_model(empty: Path, tmp_path: Path) -
     place, artifacts = run(empty, "-c", code, cwd=tmp_path).splitlines()
     assert Path(place).is_relative_to(empty.parents[1])
     assert ".onnx" in artifacts
+
+
+def test_the_wheel_brings_the_demo_and_its_stories(empty: Path, tmp_path: Path) -> None:
+    told = run(empty, "-m", "diastole", "demo", "--out", tmp_path / "out", cwd=tmp_path)
+    assert "CHAPTER 1 (SIMULATED" in told
+    assert "What was said, and what the study says" in told

@@ -103,3 +103,29 @@ def test_a_terminal_without_utf_8_gets_plain_letters() -> None:
 def test_nothing_to_tell() -> None:
     console = Console(file=io.StringIO(), force_terminal=True)
     tell([], console=console, minutes_per_second=1, timing=Still())
+
+
+def test_chapters_are_told_when_they_begin() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=60, color_system=None)
+    columns = lab_hour()[0]
+    chapters = [(0.0, "one"), (600.0, "two"), (1e6, "never")]
+    tell([columns], console=console, minutes_per_second=1, chapters=chapters, timing=Still())
+    lines = text.getvalue().splitlines()
+    assert lines[0] == "0:00:00  one"
+    assert lines.count("0:10:00  two") == 1
+    assert "never" not in text.getvalue()
+    assert [line for line in lines if "  one" not in line and "  two" not in line] == plain(columns)
+
+
+def test_the_panel_stands_under_the_chapters_heading() -> None:
+    text = io.StringIO()
+    console = Console(file=text, width=80, force_terminal=True, color_system=None)
+    tell(
+        [lab_hour()[0]],
+        console=console,
+        minutes_per_second=1,
+        chapters=[(0.0, "a chapter")],
+        timing=Paced(),
+    )
+    assert "│ a chapter " in text.getvalue()

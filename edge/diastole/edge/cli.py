@@ -33,7 +33,7 @@ class Verb(NamedTuple):
 
 
 VERBS: Final = {
-    "demo": Verb("diastole.edge.commands:demo", "replay a real session and tell its story"),
+    "demo": Verb("diastole.edge.commands:demo", "tell a simulated and a real session's story"),
     "evaluate": Verb(
         "diastole.models.commands:evaluate", "how well stress is told, on people unseen", "train"
     ),

@@ -43,7 +43,7 @@ def simulate(parser: ArgumentParser) -> Run:
 
 
 def demo(parser: ArgumentParser) -> Run:
-    """Declare ``diastole demo``: a real session and its story."""
+    """Declare ``diastole demo``: a simulated wearer's story, then a real session's."""
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for what it writes")
     return _demo
 

@@ -1,6 +1,8 @@
 """The verb ``evaluate``: the shipped way of training, a model file, or anybody's predictions."""
 
+import hashlib
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +21,12 @@ from diastole.models.evaluate import (
     linear,
 )
 from diastole.models.figures import people
-from diastole.models.judged import check_two
+from diastole.models.judged import Judged, check_two
 from diastole.models.law import after_first_task, losses_by_set, observe_orders
 from diastole.models.predictions import read_predictions
-from diastole.models.report import Evaluation
+from diastole.models.report import Evaluation, Made
 from diastole.models.table import observe_sessions
-from diastole.models.train import CHOSEN
+from diastole.models.train import CHOSEN, train
 
 APART: Final = "Everybody is judged by a model trained on all sets without them, no label used."
 
@@ -60,6 +62,7 @@ def of_training(sessions: Sequence[LabelledSession], names: Sequence[str], jobs:
         people(judged),
         figures_of_transfer(table, fit) if len(np.unique(table.data_set)) > 1 else {},
         orders,
+        made_by("diastole evaluate", judged, hashlib.sha256(train(table, names)).hexdigest()),
     )
 
 
@@ -81,6 +84,7 @@ def of_model(sessions: Sequence[LabelledSession], model: Model, jobs: int) -> Ev
         figures_by_set(judged),
         people(judged),
         orders=orders,
+        made=made_by("diastole evaluate --model", judged, model.hash),
     )
 
 
@@ -93,7 +97,16 @@ def of_predictions(sessions: Sequence[LabelledSession], path: Path) -> Evaluatio
         "here, and sessions in another order cannot be judged from it.",
         figures_by_set(judged),
         people(judged),
+        made=made_by("diastole evaluate --predictions", judged),
     )
+
+
+def made_by(command: str, judged: Judged, model: str = "") -> Made:
+    """Return what an evaluation says of its making: nothing of when or where."""
+    sets = np.unique(judged.data_set).tolist()
+    held = {name: len(np.unique(judged.person[judged.data_set == name])) for name in sets}
+    made: Made = {"command": command, "diastole": version("diastole"), "people": held}
+    return {**made, "model": model} if model else made
 
 
 def check_sessions(sessions: Sequence[LabelledSession]) -> None:

@@ -20,6 +20,8 @@ ABOUT = (
     "the protocol's order would reach."
 )
 
+Made = Mapping[str, str | Mapping[str, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -33,6 +35,9 @@ class Evaluation:
     transfer: Mapping[str, Figures] = field(default_factory=dict)
     orders: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict)
     """By order, then by set; empty where nothing could be judged anew."""
+    made: Made = field(default_factory=dict)
+    """The command, its version, the people of each set, and the hash of the model, if there is one:
+    that of the file, or of the file which the same training makes of everybody."""
 
 
 def markdown(evaluation: Evaluation) -> str:
@@ -69,6 +74,7 @@ def as_json(evaluation: Evaluation) -> bytes:
     content = {
         "title": evaluation.title,
         "judged_by": evaluation.judged_by,
+        "made": dict(evaluation.made),
         "by_set": _plain(evaluation.by_set),
         "transfer": _plain(evaluation.transfer),
         "orders": {order: _plain(found) for order, found in evaluation.orders.items()},

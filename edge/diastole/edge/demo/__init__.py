@@ -1,24 +1,24 @@
-"""The demo: one real session that travels with the package, replayed and told."""
+"""The demo: a simulated wearer's story, then a real session; both travel with the package."""
 
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from diastole.edge.demo.story import SESSION as SIMULATED
+from diastole.edge.demo.story import TRUTH, tell_story
 from diastole.edge.labels import read_labels
 from diastole.edge.replay.session import Options, Told, replay_session
-from diastole.edge.tables import Columns, default_suffix, write
+from diastole.edge.tables import default_suffix, write
 from diastole.edge.views.live import tell
 from diastole.edge.views.plots import plot_session
 from diastole.edge.views.summary import summary
 
 SESSION: Final = "stress/S06"
 MINUTES_PER_SECOND: Final = 1.0
-HOP_ROWS: Final = 12
 INTRODUCTION: Final = """\
-A real session of 24 minutes: a volunteer at rest, then at tasks that strain
+Then a real session of 24 min: a volunteer at rest, then at tasks that strain
 (naming colours against the word, mental arithmetic aloud with noise, speeches),
 an Empatica E4 on the wrist. What is said is what a device on the wrist would
 have said at that moment; the labels of the study stand beside it. The person is
@@ -28,14 +28,15 @@ Hongn et al. 2025, PhysioNet, doi:10.13026/he0v-tf17, ODC-By 1.0.
 
 
 def run(out: Path, console: Console) -> int:
-    """Replay the session, tell its story, write its table and picture into ``out``."""
+    """Tell the simulated story and the real session; write both's files into ``out``."""
+    tell_story(out, console)
     console.print(INTRODUCTION, highlight=False)
     with as_file(files("diastole.edge.demo") / "hongn") as folder:
         path = folder / f"{SESSION}.zip"
         labels = read_labels(folder / "labels.csv")
         told = replay_session(path, SESSION, Options(labels=labels, one_subject="hongn-s06"))
     tell(
-        _slices(told.columns),
+        [told.columns],
         console=console,
         minutes_per_second=MINUTES_PER_SECOND,
         total_s=float(told.columns["t_s"][-1]),
@@ -52,11 +53,6 @@ def run(out: Path, console: Console) -> int:
     )
     _write(told, out, console)
     return 0
-
-
-def _slices(columns: Columns) -> Iterator[Columns]:
-    for k in range(0, len(columns["t_s"]), HOP_ROWS):
-        yield {name: column[k : k + HOP_ROWS] for name, column in columns.items()}
 
 
 def _write(told: Told, out: Path, console: Console) -> None:
@@ -76,6 +72,7 @@ def _write(told: Told, out: Path, console: Console) -> None:
         f"""
 written:  {table}  (a row every 5 s: heart rate, variability, the normal, what is said and why)
           {picture}  (look at it)
+          {out / SIMULATED}, {TRUTH}  (the SIMULATED session and its truth)
 next:     diastole replay YOUR_FILE --plot session.png   an E4 zip, beat intervals as text, ...
           diastole replay FOLDER --out results           a folder of recordings, a table each
           diastole replay --help""",

@@ -91,6 +91,8 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
 
     activity: Activity
     minutes: Minutes
+    title: str = ""
+    """What happens, for whoever is told the story."""
     faults: list[Fault] = []
 
     def mistakes(self) -> Iterator[Mistake]:

@@ -1,7 +1,7 @@
 """A session told as it goes: a live panel in a terminal, plain lines without one."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -33,6 +33,8 @@ FRAME_S: Final = 0.1
 """A terminal is not redrawn more often."""
 
 Row = Mapping[str, Any]
+Turn = tuple[float, str]
+"""When something is known, in seconds, and what."""
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS: Final = "_.-=+*#@"
 _MEASURES: Final = (
@@ -62,14 +64,16 @@ def tell(
     minutes_per_second: float,
     total_s: float | None = None,
     episodes: Columns | None = None,
+    chapters: Sequence[Turn] = (),
     timing: Clock = time,
 ) -> None:
     """Tell the readings of one session in order, at that pace where ``console`` is a terminal.
 
     Without a terminal each turn of the story is a line, at once. ``total_s`` is the session's
-    length, where it is known; ``episodes`` are told when they were known.
+    length, where it is known; ``episodes`` are told when they were known, the headings of
+    ``chapters`` when these begin.
     """
-    story = Story(episodes)
+    story = Story(episodes, chapters)
     rows = (row for columns in slices for row in _rows(columns))
     if console.is_terminal and not console.is_dumb_terminal:
         _show(rows, story, console, 60 * minutes_per_second, total_s, timing)
@@ -82,7 +86,10 @@ def tell(
 class Story:
     """Finds the turns of a session that are worth a line."""
 
-    def __init__(self, episodes: Columns | None = None) -> None:
+    def __init__(self, episodes: Columns | None = None, chapters: Sequence[Turn] = ()) -> None:
+        self.chapter = ""
+        """The heading of the chapter that is told."""
+        self._chapters = sorted(chapters, reverse=True)
         self._ahead = sorted(_stirs(episodes), reverse=True) if episodes else []
         self._told = ""
         self._saying = ""
@@ -98,6 +105,9 @@ class Story:
         if self._last_s is not None and t_s - self._last_s > SILENCE_S:
             yield f"{when}  no readings for {(t_s - self._last_s) / 60:.0f} min"
         self._last_s = t_s
+        while self._chapters and self._chapters[-1][0] <= t_s:
+            begin_s, self.chapter = self._chapters.pop()
+            yield f"{clock(begin_s)}  {self.chapter}"
         while self._ahead and self._ahead[-1][0] <= t_s:
             yield self._ahead.pop()[1]
         label = str(row.get("label", ""))
@@ -115,7 +125,7 @@ class Story:
             yield f"{clock(self._saying_from_s)}  {saying}: {_facts(row)}"
 
 
-def _stirs(episodes: Columns) -> Iterator[tuple[float, str]]:
+def _stirs(episodes: Columns) -> Iterator[Turn]:
     """Yield when the beginnings and ends of episodes are known, each with its line."""
     for row in _rows(episodes):
         start, told, end = (float(row[name]) for name in ("t_start_s", "t_told_s", "t_end_s"))
@@ -146,13 +156,13 @@ def _show(
                 live.console.print(Text(line, style="dim"))
             ahead = begun + float(row["t_s"]) / pace - timing.monotonic()
             if ahead >= FRAME_S:
-                live.update(_panel(seen, total_s, console), refresh=True)
+                live.update(_panel(seen, total_s, console, story.chapter), refresh=True)
                 timing.sleep(ahead)
         if seen:
-            live.update(_panel(seen, total_s, console), refresh=True)
+            live.update(_panel(seen, total_s, console, story.chapter), refresh=True)
 
 
-def _panel(seen: list[Row], total_s: float | None, console: Console) -> Panel:
+def _panel(seen: list[Row], total_s: float | None, console: Console, chapter: str) -> Panel:
     row = seen[-1]
     grid = Table.grid(padding=(0, 2))
     wide = console.width >= 80
@@ -165,6 +175,8 @@ def _panel(seen: list[Row], total_s: float | None, console: Console) -> Panel:
     decision = Decision(row["decision"])
     words = Text(said(decision, str(row["reason"])), f"bold {DECISION_COLOURS[decision]}")
     body: list[Any] = [_header(row), Text(), words, grid, Text()]
+    if chapter:
+        body.insert(0, Text(chapter, style="bold"))
     if total_s:
         body.append(ProgressBar(total=total_s, completed=min(float(row["t_s"]), total_s)))
     body.append(Text(NOT_A_DIAGNOSIS, style="dim"))
