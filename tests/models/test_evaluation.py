@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from importlib.resources import files
 
 ARTIFACTS = files("diastole.models") / "artifacts"
@@ -13,7 +12,6 @@ def test_the_evaluation_beside_the_model_is_of_that_model() -> None:
     shipped = hashlib.sha256((ARTIFACTS / "stress.onnx").read_bytes()).hexdigest()
     assert told["made"]["command"] == "diastole evaluate"
     assert told["made"]["model"] == shipped
-    held = told["made"]["people"]
-    rows = Counter(person["data_set"] for person in told["people"])
-    assert set(held) == set(told["by_set"]) == set(rows)
-    assert all(rows[name] <= held[name] for name in held)  # not who has neither label
+    assert set(told["made"]["people"]) == set(told["by_set"])
+    # a person whose sensor was covered has a recording and no window to be judged by
+    assert sum(told["made"]["people"].values()) - len(told["people"]) in range(2)
