@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """This machine's."""
+    """The clock of the machine that this runs on."""
 
     def wall_ns(self) -> int:
         """Return the time of day."""

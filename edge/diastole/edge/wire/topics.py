@@ -29,6 +29,9 @@ class Stream(StrEnum):
     """What an agent holds, asked of ingest at each connection; never stored."""
 
 
+STREAMS: Final = frozenset(stream.value for stream in Stream)
+
+
 class Topic(NamedTuple):
     """The levels of a topic of data."""
 
@@ -66,7 +69,7 @@ def parse(topic: str) -> Topic:
         case [root, version, site, agent, subject, stream] if (
             (root, version) == (ROOT, VERSION)
             and all(map(_is_name, (site, agent, subject)))
-            and stream in Stream
+            and stream in STREAMS
         ):
             return Topic(site, agent, subject, Stream(stream))
     raise _unknown(topic, f"{ROOT}/{VERSION}/SITE/AGENT/SUBJECT/STREAM")
