@@ -63,17 +63,31 @@ class Checked(Protocol):
 
 def read(path: Path, kind: type[T]) -> T:
     """Return the file as a ``kind``; raise BadFile for no TOML, Mistakes with all that is wrong."""
-    text = _text(path)
-    try:
-        given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _no_toml(path, error) from None
-    found = list(_mistakes(given, kind, ()))
+    text, given = _toml(path)
+    return _checked(path, text, given, kind, ())
+
+
+def read_table(path: Path, name: str, kind: type[T]) -> T | None:
+    """Return one table of a file, whatever else stands in it; None where it is not there."""
+    text, given = _toml(path)
+    return _checked(path, text, given[name], kind, (name,)) if name in given else None
+
+
+def _checked(path: Path, text: str, given: Any, kind: type[T], place: Place) -> T:
+    found = list(_mistakes(given, kind, place))
     if found:
         lines = _lines(text)
         told = [BadFile(path, m.what, m.remedy, _line(lines, m.place)) for m in found]
         raise Mistakes(sorted(told, key=lambda error: error.line or 0))
     return msgspec.convert(given, kind, dec_hook=_zone)
+
+
+def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+    text = _text(path)
+    try:
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _no_toml(path, error) from None
 
 
 def _text(path: Path) -> str:
