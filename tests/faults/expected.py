@@ -1,0 +1,59 @@
+"""What must be in the store: the same sessions replayed by themselves, with no delivery at all."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diastole.edge.replay.session import Options, replay_session
+from diastole.edge.sources.scenario import Scenario
+from diastole.edge.sources.simulate import write_session
+
+START: Final = datetime(2026, 5, 6, 9, tzinfo=UTC)
+CODES: Final = {"calm": 0.0, "undecided": 1.0, "stress": 2.0}
+Rows = Mapping[tuple[str, int], Mapping[str, float]]
+"""Fields by subject and time."""
+
+
+def write_sessions(folder: Path, scenario: Scenario, subjects: list[str]) -> dict[str, Path]:
+    """Write a simulated session for each subject."""
+    paths = {}
+    for seed, subject in enumerate(subjects):
+        paths[subject] = folder / f"{subject}.jsonl"
+        write_session(scenario, seed, paths[subject], folder / f"{subject}.truth.csv")
+    return paths
+
+
+def readings(paths: Mapping[str, Path]) -> dict[tuple[str, int], dict[str, float]]:
+    """Return every reading of the sessions, by subject and millisecond."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for subject, path in paths.items():
+        columns = replay_session(path, subject, Options()).columns
+        times = columns["time"].astype("datetime64[ms]").astype(np.int64)
+        numbers = {name: c for name, c in columns.items() if _is_number(c)}
+        for row, time_ms in enumerate(times):
+            fields = {name: float(c[row]) for name, c in numbers.items() if np.isfinite(c[row])}
+            fields["decision_code"] = CODES[str(columns["decision"][row])]
+            found[subject, int(time_ms)] = fields
+    return found
+
+
+def episodes(paths: Mapping[str, Path]) -> dict[tuple[str, int], dict[str, float]]:
+    """Return every episode, by subject and the millisecond of its start."""
+    found: dict[tuple[str, int], dict[str, float]] = {}
+    for subject, path in paths.items():
+        told = replay_session(path, subject, Options())
+        assert told.episodes is not None
+        start_ms = int(START.timestamp() * 1000)
+        for row, t_s in enumerate(told.episodes["t_start_s"]):
+            found[subject, start_ms + round(1000 * float(t_s))] = {
+                "peak_p": float(told.episodes["peak_p"][row])
+            }
+    return found
+
+
+def _is_number(column: NDArray[Any]) -> bool:
+    return bool(np.issubdtype(column.dtype, np.floating))
