@@ -22,6 +22,13 @@ POLICY_OF: Final[Mapping[str, str]] = {
     "mark": "kept",
     "beat": "beats",
 }
+ALWAYS: Final[Mapping[str, str]] = {
+    "reading": "decision_code",
+    "event": "rev",
+    "mark": "text",
+    "beat": "rr_ms",
+}
+"""A field that every row of a measurement has."""
 TEXT_PREFIX: Final = "text_"
 """Begins the names of a status's texts."""
 FIELD_TYPES: Final[Mapping[str, Mapping[str, type[float] | type[str]]]] = {
@@ -136,7 +143,7 @@ def _event(event: Event) -> dict[str, Value | bool | None]:
         "end_ms": None if event.end_ns is None else event.end_ns // MS_NS,
         "end_reason": event.end_reason or "",
         "text": _sentence(event),
-        "drivers": _drivers(event),
+        "drivers": driven_by(event.drivers, event.notify_reason),
         "peak_p": event.peak_p,
         "mean_p": event.mean_p,
         "recovery_s": event.recovery_s,
@@ -151,24 +158,10 @@ def _sentence(event: Event) -> str:
     lasted = "running"
     if event.phase is EventPhase.END and event.end_ns is not None:
         lasted = f"{(event.end_ns - event.start_ns) / (MINUTE_MS * MS_NS):.0f} min"
-    told = [f"Episode of strain ({lasted})", _drivers(event)]
+    told = [f"Episode of strain ({lasted})", driven_by(event.drivers, event.notify_reason)]
     if event.notify or event.notify_reason:
-        told.append(_told(event))
+        told.append(notice(event.notify, event.notify_reason or ""))
     return "; ".join(filter(None, told))
-
-
-def _drivers(event: Event) -> str:
-    try:
-        return driven_by(event.drivers, event.notify_reason)
-    except KeyError:  # an input that a newer agent knows
-        return ", ".join(driver.input for driver in event.drivers)
-
-
-def _told(event: Event) -> str:
-    try:
-        return notice(event.notify, event.notify_reason or "")
-    except ValueError:
-        return f"not told: {event.notify_reason}"
 
 
 def _beat(beat: Beat) -> dict[str, Value | bool | None]:
