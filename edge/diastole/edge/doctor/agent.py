@@ -1,0 +1,131 @@
+"""What an agent needs, by its ``agent.toml``: nothing is changed, an outbox is only read."""
+
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from diastole.edge.agent.clocks import system_trust
+from diastole.edge.agent.settings import Agent
+from diastole.edge.delivery.produced import Produced, produced_at
+from diastole.edge.doctor import broker, machine, outbox
+from diastole.edge.doctor.finding import Finding
+from diastole.edge.mqtt import Connection, Received
+from diastole.edge.pipeline.scoring import load_model, shipped
+from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
+from diastole.edge.wire import WIRE_SCHEMA
+from diastole.edge.wire.messages import Ack, Hello, Message, parse, to_bytes
+from diastole.edge.wire.topics import NOBODY, Stream, Topic, ack
+
+OUTBOX: Final = "outbox.db"
+ANSWER_S: Final = 5.0
+"""Ingest acknowledges at most 200 ms late."""
+RETAINED_S: Final = 0.5
+"""What a broker has kept comes at once behind the subscription."""
+
+
+def of_machine(agent: Agent) -> Iterator[Finding]:
+    """Yield what the machine gives the agent: clock, disk, libraries."""
+    trust = system_trust()
+    if trust.trusted:
+        yield Finding("clock", "ok", trust.why)
+    elif agent.clock == "trusted":
+        yield Finding("clock", "warn", f"{trust.why}, and agent.toml trusts it")
+    else:
+        remedy = 'wait for it, switch on NTP (timedatectl set-ntp true), or write clock = "trusted"'
+        yield Finding("clock", "fail", trust.why, remedy)
+    yield from machine.room(agent.folder)
+    if agent.engine == "neurokit" and find_spec("neurokit2") is None:
+        remedy = "pip install 'diastole[neurokit]', or write engine = \"vectorised\""
+        yield Finding("engine", "fail", "neurokit2 is not installed", remedy)
+    else:
+        yield Finding("engine", "ok", f"{agent.engine}, features of {FEATURE_SCHEMA}")
+
+
+def of_model(agent: Agent) -> Iterator[Finding]:
+    """Yield whether the model's file fits this version."""
+    if agent.model == "none":
+        remedy = 'write model = "shipped", or name a file'
+        yield Finding("model", "warn", "none: every reading will be undecided", remedy)
+        return
+    path = shipped() if agent.model == "shipped" else Path(agent.model)
+    model = load_model(path)  # raises a sentence where it does not fit
+    what = f"{agent.model} {model.hash[:12]}, takes {INPUT_SCHEMA}"
+    yield Finding("model", "ok", what)
+
+
+def of_outbox(agent: Agent) -> Iterator[Finding]:
+    """Yield what waits in the outbox."""
+    yield from outbox.depth(agent.folder / OUTBOX)
+
+
+def of_broker(agent: Agent) -> Iterator[Finding]:
+    """Yield whether the broker lets the agent in, ingest answers, and nobody else is called so.
+
+    The greeting that ingest is asked with is the agent's own, so its answer does the agent good.
+    """
+    found = broker.reached(agent.broker)
+    yield found
+    if found.state == "fail":
+        return
+    yield from broker.certificates(agent.broker)
+    path = agent.folder / OUTBOX
+    streams = produced_at(path) if path.exists() else []
+    queue = SimpleQueue[Received]()
+    status = str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS))
+    answer = ack(agent.site, agent.agent)
+    with broker.conversation(agent.broker, [answer, status], queue.put) as connection:
+        yield from broker.login(connection, agent.broker)
+        if connection.connected:
+            yield from _namesake(queue, streams, agent)
+            yield _acknowledged(connection, queue, streams, agent)
+
+
+def _acknowledged(
+    connection: Connection, queue: SimpleQueue[Received], streams: list[Produced], agent: Agent
+) -> Finding:
+    """Greet ingest as the agent does; return whether it answers."""
+    asked = Hello(v=WIRE_SCHEMA, agent=agent.agent, streams=outbox.unacknowledged(streams))
+    topic = Topic(agent.site, agent.agent, NOBODY, Stream.HELLO)
+    begun_s = time.monotonic()
+    connection.publish(str(topic), to_bytes(asked))
+    for payload in _payloads(queue, ack(agent.site, agent.agent), ANSWER_S):
+        held = len(parse(payload, Ack).held)
+        what = f"ingest answers in {time.monotonic() - begun_s:.1f} s, for {held} streams"
+        return Finding("acknowledgement", "ok", what)
+    what = f"no ingest answers for site {agent.site} within {ANSWER_S:g} s"
+    remedy = "start diastole ingest run; may it read this site, and write the topic of answers?"
+    return Finding("acknowledgement", "fail", what, remedy)
+
+
+def _namesake(
+    queue: SimpleQueue[Received], streams: list[Produced], agent: Agent
+) -> Iterator[Finding]:
+    """Yield whether the agent that the broker has heard last is the one of this outbox."""
+    topic = str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS))
+    for payload in _payloads(queue, topic, RETAINED_S):
+        message = parse(payload, Message)
+        own = outbox.status_sid(streams)
+        if message.sid is None:
+            yield Finding("agent", "warn", "it is not running", "start it by diastole run")
+        elif message.sid != own:
+            what = f"another outbox speaks as agent {agent.agent} of site {agent.site}"
+            remedy = "give each agent a name of its own: two of one name throw each other off"
+            yield Finding("agent", "fail", what, remedy)
+        else:
+            yield Finding("agent", "ok", f"{agent.agent} is running, and nobody else is called so")
+        return
+
+
+def _payloads(queue: SimpleQueue[Received], topic: str, seconds: float) -> Iterator[bytes]:
+    """Yield what comes on a topic in that time; what is none of ours is passed over."""
+    ends_s = time.monotonic() + seconds
+    while (left_s := ends_s - time.monotonic()) > 0:
+        try:
+            received = queue.get(timeout=left_s)
+        except Empty:
+            return
+        if received.topic == topic:
+            yield received.payload
