@@ -43,7 +43,11 @@ class Store(Protocol):
         ...
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Keep the rows; return when they are durable. Raise StoreAway or RowsRefused."""
+        """Keep the rows; return when they are durable. Raise StoreAway or RowsRefused.
+
+        A field that is written again is replaced, one that is not stays. Of rows that are refused,
+        some may have been kept.
+        """
         ...
 
     def read(
@@ -54,7 +58,10 @@ class Store(Protocol):
         start_ms: int,
         end_ms: int,
     ) -> Iterator[Row]:
-        """Yield the rows with these tags (others may differ) from start to before end, by time."""
+        """Yield the rows with these tags (others may differ) from start to before end, by time.
+
+        Of each the ``fields`` that it has (none named: all); a row with none of them is left out.
+        """
         ...
 
     def count(self) -> dict[str, int]:

@@ -44,6 +44,7 @@ class InfluxStore:
             org=settings.org or "",
             timeout=TIMEOUT_MS,
             ssl_ca_cert=settings.ca_file,
+            auth_basic=settings.user is not None,  # as a token, 1.8 cuts a password at a space
         )
         self._writer: Any = self._client.write_api(SYNCHRONOUS)
 
@@ -103,7 +104,7 @@ class InfluxStore:
         for measurement in POLICY_OF:
             field = f'"{ALWAYS[measurement]}"' if measurement in ALWAYS else "*"
             query = f"SELECT count({field}) FROM {_place(measurement)} GROUP BY {', '.join(TAGS)}"
-            n = sum(max(one["values"][0][1:]) for one in self._query(query))
+            n = sum(max(m or 0 for m in one["values"][0][1:]) for one in self._query(query))
             if n:
                 counted[measurement] = n
         return counted
