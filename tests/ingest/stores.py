@@ -56,7 +56,8 @@ def a_store(kind: str, folder: Path) -> Iterator[Store]:
 
 def ask(url: str, query: str, **params: str) -> bytes:
     """Send an InfluxQL statement as anybody would."""
-    body = urlencode({"q": query, **params}).encode()
-    with urllib.request.urlopen(f"{url}/query", body, timeout=20) as answer:
+    body = urlencode({"q": query}).encode()
+    place = f"{url}/query?{urlencode(params)}"
+    with urllib.request.urlopen(place, body, timeout=20) as answer:
         said: bytes = answer.read()
     return said

@@ -17,6 +17,8 @@ from diastole.ingest.stores import Row, RowsRefused, StoreAway
 from diastole.ingest.stores.checking import TAGS, check, name_checked
 
 SCHEMA: Final = 1
+BUSY_S: Final = 5.0
+"""Another writer is waited for so long."""
 _KEY: Final = ("time_ms", "subject", "device", "agent", "site")
 """Time first: a span is read in its order, and what is new comes last."""
 _PASSES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -160,7 +162,9 @@ class SqliteStore:
 def _opened(path: Path) -> sqlite3.Connection:
     """Return the file, made where it is not there."""
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=BUSY_S
+        )
     except sqlite3.Error as error:
         raise OutputError(path, f"cannot be opened ({error})", "choose another place") from error
     try:
