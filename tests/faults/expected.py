@@ -1,10 +1,11 @@
 """What must be in the store: the same sessions replayed by themselves, with no delivery at all."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,10 @@ from diastole.edge.replay.session import Options, replay_session
 from diastole.edge.sources.scenario import Scenario
 from diastole.edge.sources.simulate import write_session
 
-START: Final = datetime(2026, 5, 6, 9, tzinfo=UTC)
+START: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+    days=1
+)
+"""Within what the store keeps."""
 CODES: Final = {"calm": 0.0, "undecided": 1.0, "stress": 2.0}
 Rows = Mapping[tuple[str, int], Mapping[str, float]]
 """Fields by subject and time."""
@@ -21,9 +25,10 @@ Rows = Mapping[tuple[str, int], Mapping[str, float]]
 def write_sessions(folder: Path, scenario: Scenario, subjects: list[str]) -> dict[str, Path]:
     """Write a simulated session for each subject."""
     paths = {}
+    recent = msgspec.structs.replace(scenario, start=START)
     for seed, subject in enumerate(subjects):
         paths[subject] = folder / f"{subject}.jsonl"
-        write_session(scenario, seed, paths[subject], folder / f"{subject}.truth.csv")
+        write_session(recent, seed, paths[subject], folder / f"{subject}.truth.csv")
     return paths
 
 

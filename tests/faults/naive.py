@@ -1,7 +1,7 @@
 """The control: the usual bridge, built from the libraries' defaults. It must lose.
 
-``agent`` publishes numbered points at quality of service 1 and remembers how far it came; ``bridge``
-hands each message to influxdb-client's batching writer. The same kills hit both.
+``agent`` publishes numbered points at quality of service 1 and remembers how far it came;
+``bridge`` hands each message to influxdb-client's batching writer. The same kills hit both.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Final
 
 import paho.mqtt.client as mqtt
 from influxdb_client.client.influxdb_client import InfluxDBClient
+from paho.mqtt.enums import CallbackAPIVersion
 
 TOPIC: Final = "naive/points"
 DATABASE: Final = "naive"
@@ -20,7 +21,7 @@ FIRST_MS: Final = 1_700_000_000_000
 
 def agent(port: int, place: Path, rate: float, total: int) -> None:
     """Publish point after point; where it is started again, it goes on behind the last."""
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
     while True:
         try:
             client.connect("127.0.0.1", port)
@@ -42,7 +43,7 @@ def bridge(broker_port: int, store_port: int) -> None:
     """Write what arrives."""
     store = InfluxDBClient(f"http://127.0.0.1:{store_port}", token="", org="-")
     writer = store.write_api()
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.on_connect = lambda c, *_: c.subscribe(TOPIC, 1)
     client.on_message = lambda _c, _u, m: writer.write(DATABASE, record=m.payload.decode())
     while True:

@@ -1,77 +1,40 @@
-"""The parts of the path as real processes that can be killed, frozen and started again."""
+"""Our own processes on the path: killed, frozen and started again like the servers beside them."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-
-from tests.servers import find, free_port
-
-BROKER = """\
-listener {port} 127.0.0.1
-allow_anonymous true
-max_inflight_messages 2000
-max_queued_messages 0
-"""
-KEEPING = """\
-persistence true
-persistence_location {folder}/
-autosave_interval 1
-"""
-STORE = """\
-bind-address = "127.0.0.1:{rpc}"
-reporting-disabled = true
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-query-log-enabled = false
-[http]
-bind-address = "127.0.0.1:{port}"
-flux-enabled = false
-log-enabled = false
-[monitor]
-store-enabled = false
-"""
 
 
-class Part:
-    """One process of the path; what it says goes into ``NAME.log``."""
+class Child:
+    """One Python process; what it says goes into ``NAME.log``."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
-        self.name = name
-        self.kills = 0
-        self._command = list(command)
-        self._log: IO[bytes] = (folder / f"{name}.log").open("ab")
+    def __init__(self, name: str, folder: Path, *words: str) -> None:
+        self.log = folder / f"{name}.log"
+        self._command = [sys.executable, "-m", *words]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs."""
-        if not self.running:
+        """Start it, unless it runs or has ended well."""
+        if self.running or self.code == 0:
+            return
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Whether it is there."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def code(self) -> int | None:
-        """How it ended."""
+        """How it ended; None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def kill(self) -> None:
         """Take it away without a word."""
-        self.kills += self.running
         self._send(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
@@ -86,54 +49,19 @@ class Part:
 
     def stop(self) -> None:
         """Ask it to end, and wait."""
-        self._send(signal.SIGCONT)
+        self.thaw()
         self._send(signal.SIGTERM)
         if self._process is not None:
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._log.close()
 
     def _send(self, what: signal.Signals) -> None:
         if self._process is not None and self.running:
             self._process.send_signal(what)
 
 
-def diastole(*words: str) -> list[str]:
-    """Return the command line of a verb."""
-    return [sys.executable, "-m", "diastole", *words]
-
-
-def broker(folder: Path, port: int, *, keeps: bool) -> Part:
-    """Return Mosquitto; one that does not keep forgets sessions and queues when it is killed."""
-    place = folder / "broker"
-    place.mkdir()
-    place.chmod(0o777)  # where root starts it, it goes on as a user of its own
-    text = BROKER.format(port=port) + (KEEPING.format(folder=place) if keeps else "")
-    conf = place / "mosquitto.conf"
-    conf.write_text(text, encoding="utf-8")
-    return Part("broker", [find("mosquitto"), "-c", str(conf)], folder)
-
-
-def store(folder: Path, port: int) -> Part:
-    """Return InfluxDB 1.8."""
-    place = folder / "store"
-    place.mkdir()
-    conf = place / "influxdb.conf"
-    conf.write_text(STORE.format(folder=place, port=port, rpc=free_port()), encoding="utf-8")
-    return Part("store", [find("influxd"), "-config", str(conf)], folder)
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """Give a folder that any user of this machine may enter, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="diastole-faults-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        if os.environ.get("DIASTOLE_KEEP_FAULTS"):
-            print(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+def diastole(name: str, folder: Path, *words: str | Path) -> Child:
+    """Return a verb as a child that is called ``name``."""
+    return Child(name, folder, "diastole", *map(str, words))
