@@ -48,6 +48,26 @@ def demo(parser: ArgumentParser) -> Run:
     return _demo
 
 
+def watch(parser: ArgumentParser) -> Run:
+    """Declare ``diastole watch``: what a broker carries, live."""
+    add = parser.add_argument
+    add("--broker", metavar="HOST:PORT", help="default: 127.0.0.1:1883")
+    add("--config", type=Path, metavar="FILE", help="take [broker] of an agent.toml or ingest.toml")
+    add("--site", help="of this site alone")
+    add("--once", action="store_true", help="listen for a few seconds, show, and end")
+    add("--json", action="store_true", help="a line of JSON for each record")
+    return _watch
+
+
+def doctor(parser: ArgumentParser) -> Run:
+    """Declare ``diastole doctor``: what is wrong from wearer to store, and the remedy."""
+    add = parser.add_argument
+    add("--agent", type=Path, metavar="FILE", help="default: agent.toml, where it is here")
+    add("--ingest", type=Path, metavar="FILE", help="default: ingest.toml, where it is here")
+    add("--json", action="store_true", help="a line of JSON for each finding")
+    return _doctor
+
+
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         wrong = f"{text!r} is no whole number from 1 on"
@@ -78,8 +98,38 @@ def _simulate(given: Namespace) -> int:
 
 
 def _demo(given: Namespace) -> int:
+    import signal
+
     from rich.console import Console
 
     from diastole.edge.demo import run
 
+    _ends_by(signal.SIGTERM, signal.SIGHUP)
     return run(given.out, Console())
+
+
+def _watch(given: Namespace) -> int:
+    import signal
+
+    from rich.console import Console
+
+    from diastole.edge.watch import watch
+
+    _ends_by(signal.SIGTERM, signal.SIGHUP)
+    return watch(given, Console())
+
+
+def _doctor(given: Namespace) -> int:
+    from rich.console import Console
+
+    from diastole.edge.doctor import doctor
+
+    return doctor(given, Console())
+
+
+def _ends_by(*signals: int) -> None:
+    """Let these end a verb as Ctrl-C does: what it has begun, it tidies up."""
+    import signal
+
+    for number in signals:
+        signal.signal(number, signal.default_int_handler)

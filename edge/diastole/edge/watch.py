@@ -1,7 +1,6 @@
 """``diastole watch``: what a broker carries, as a board in a terminal or as lines without one."""
 
 import re
-import signal
 import sys
 import time
 from argparse import Namespace
@@ -96,7 +95,7 @@ class Listener:
         if self.connection.trouble:
             return self.connection.trouble
         if not self.connection.connected:
-            return f"the broker at {self.place} does not answer"
+            return f"the broker at {self.broker} has not answered yet"
         if self.misheard:
             return f"{self.misheard} messages were not understood, last {self.last_misheard}"
         return ""
@@ -106,7 +105,7 @@ class Listener:
         """Where the broker is, and what it speaks where that is known."""
         version = self.connection.version if self.connection.connected else ""
         spoken = f", MQTT {version}" if version else ""
-        return f"{self.broker.host}:{self.broker.port}{spoken}"
+        return f"{self.broker}{spoken}"
 
 
 @contextmanager
@@ -127,8 +126,6 @@ def watch(given: Namespace, console: Console) -> int:
     if given.site and not re.fullmatch(NAME, given.site):
         wrong = f"--site {given.site!r} is no name of a site"
         raise InputError(wrong, "use a-z, 0-9 and -")
-    for ending in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(ending, signal.default_int_handler)  # so that the cursor comes back
     with listening(broker, site) as listener:
         if given.once:
             return _once(listener, console, as_json=given.json)

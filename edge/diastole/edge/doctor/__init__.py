@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -51,7 +52,7 @@ def _agent_checks(path: Path) -> Iterator[Finding]:
             ("outbox", of_agent.of_outbox),
             ("broker", of_agent.of_broker),
         ):
-            yield from _told(name, lambda check=check, agent=agent: check(agent))
+            yield from _told(name, partial(check, agent))
 
 
 def _ingest_checks(path: Path) -> Iterator[Finding]:

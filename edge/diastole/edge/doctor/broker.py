@@ -20,7 +20,6 @@ _STEP_S: Final = 0.05
 
 def reached(broker: Broker) -> Finding:
     """Return whether anybody listens where the broker should be."""
-    place = f"{broker.host}:{broker.port}"
     try:
         socket.create_connection((broker.host, broker.port), PATIENCE_S).close()
     except socket.gaierror:
@@ -28,10 +27,10 @@ def reached(broker: Broker) -> Finding:
         return Finding("broker", "fail", what, "correct host in [broker]")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        what = f"nobody answers at {place} ({reason})"
+        what = f"nobody answers at {broker} ({reason})"
         remedy = "start the broker, or correct host and port in [broker]; is a firewall between?"
         return Finding("broker", "fail", what, remedy)
-    return Finding("broker", "ok", f"{place} answers")
+    return Finding("broker", "ok", f"{broker} answers")
 
 
 def certificates(broker: Broker) -> Iterator[Finding]:
@@ -84,8 +83,9 @@ def login(connection: Connection, broker: Broker) -> Iterator[Finding]:
     """Yield whether the broker lets us in, and what it speaks."""
     whom = f"as {broker.user}" if broker.user else "without a name"
     if not connection.connected:
-        what = connection.trouble or "the broker does not answer to a login"
-        yield Finding("login", "fail", what, "correct [broker]; the broker's log tells more")
+        trouble = connection.trouble or "the broker does not answer to a login: see its log"
+        what, _, remedy = trouble.rpartition(": ")
+        yield Finding("login", "fail", what, remedy)
         return
     yield Finding("login", "ok", f"let in {whom}")
     if connection.version == "5":
