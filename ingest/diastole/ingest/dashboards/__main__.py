@@ -1,0 +1,8 @@
+"""``python -m diastole.ingest.dashboards FOLDER`` writes the dashboards into a folder."""
+
+import sys
+from pathlib import Path
+
+from diastole.ingest.dashboards import write
+
+write(Path(sys.argv[1]))
