@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from diastole.edge.delivery.file import FIRST_SEQ
 from diastole.edge.errors import BadFile
 
 
@@ -21,12 +20,12 @@ class Produced(NamedTuple):
 
 
 def produced_at(path: Path) -> list[Produced]:
-    """Return every stream of an outbox; raise BadFile where it is none."""
+    """Return every stream of an outbox, the newest first; raise BadFile where it is none."""
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             rows = database.execute(
-                "SELECT sid, subject, stream, next - ?, upto FROM line ORDER BY id", (FIRST_SEQ,)
+                "SELECT sid, subject, stream, next - 1, upto FROM line ORDER BY id DESC"
             ).fetchall()
         finally:
             database.close()
