@@ -52,7 +52,7 @@ class Wearing(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it is read."""
-        return "/".join(self)
+        return "/".join(self).removesuffix(f"/{NOBODY}")
 
 
 @dataclass(slots=True)
@@ -224,7 +224,10 @@ class Board:
         last = f", last reading {_age(at_s - max(heard))} ago" if heard else ", no reading yet"
         if not _online(seen.status):
             return Text(f"○ agent {site}/{agent} is gone{last}", style=VERMILLION)
-        return Text(f"● agent {site}/{agent} online, {health(seen.status)}{last}")
+        line = Text(f"● agent {site}/{agent} online, {health(seen.status)}{last}")
+        if trouble := seen.status.text.get("trouble"):
+            line.append(f"\n  {clean(trouble)}", VERMILLION)
+        return line
 
     def _when(self, time_ns: int, subject: str, now_ns: int) -> str:
         """Return a time of day where the wearer is, with its date unless that is today's."""
