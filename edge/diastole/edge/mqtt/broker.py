@@ -1,17 +1,14 @@
 """Where the broker is and how it is entered."""
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
 from diastole.edge.errors import BadFile, InputError
-from diastole.edge.settings import Mistake
+from diastole.edge.settings import Mistake, on_this_machine, readable, secret
 
 PASSWORD: Final = "DIASTOLE_BROKER_PASSWORD"
 """The variable of the environment that holds the password where no file does."""
@@ -51,7 +48,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what does not go together."""
-        if self.ca_file is None and not self.insecure and not _on_this_machine(self.host):
+        if self.ca_file is None and not self.insecure and not on_this_machine(self.host):
             yield Mistake(
                 ("host",),
                 f"data would leave this machine in plaintext for {self.host}",
@@ -74,57 +71,25 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             return None
         if self.password_file is None:
             return os.environ.get(PASSWORD)
-        return _secret(Path(self.password_file).expanduser())
+        return secret(self.password_file)
 
     def tls(self) -> ssl.SSLContext | None:
         """Return how to encrypt, None for plaintext; raise BadFile for files that are unusable."""
         if self.ca_file is None:
             return None
-        authority = _readable(self.ca_file)
+        authority = readable(self.ca_file)
         try:
             context = ssl.create_default_context(cafile=authority)
         except ssl.SSLError:
             raise BadFile(authority, "holds no certificate", "give a CA's, in PEM") from None
         if self.cert_file is not None and self.key_file is not None:
-            own, key = _readable(self.cert_file), _readable(self.key_file)
+            own, key = readable(self.cert_file), readable(self.key_file)
             try:
                 context.load_cert_chain(own, key, password=_no_passphrase)
             except ssl.SSLError:
                 what = f"is no certificate that {key} is the key of"
                 raise BadFile(own, what, "give both in PEM, the key without a passphrase") from None
         return context
-
-
-def _on_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
-
-
-def _secret(path: Path) -> str:
-    """Return what a file of a password holds, less the end of its line."""
-    file = _readable(path)
-    if os.name == "posix" and file.stat().st_mode & 0o077:
-        raise BadFile(path, "may be read by others", f"chmod 600 {file}")
-    try:
-        text = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except ValueError:
-        raise BadFile(path, "is no text", "write the password into it") from None
-    if not text:
-        raise BadFile(path, "is empty", "write the password into it")
-    return text
-
-
-def _readable(path: Path | str) -> Path:
-    place = Path(path).expanduser()
-    try:
-        place.open("rb").close()
-    except OSError as error:
-        what = f"cannot be read ({(error.strerror or str(error)).lower()})"
-        raise BadFile(place, what, "check [broker] and the file's permissions") from None
-    return place
 
 
 def _no_passphrase() -> str:

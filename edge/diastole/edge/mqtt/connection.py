@@ -89,6 +89,7 @@ class Connection:
         self._message, self._answered = on_message, on_published
         self._up, self._down = on_up, on_down
         self._version = MODERN
+        self._in_flight = MOST_IN_FLIGHT
         self._trouble: str | None = None
         self._generation = 0
         self._link: _Link | None = None
@@ -217,6 +218,7 @@ class Connection:
 
     def _client(self) -> "Client":
         client = self._session.client(self._broker, self._version)
+        client.max_inflight_messages_set(self._in_flight)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -256,9 +258,7 @@ class Connection:
             self._refused(reason.value)
             return
         client.on_log = None
-        client.max_inflight_messages_set(
-            min(MOST_IN_FLIGHT, getattr(said, "ReceiveMaximum", MOST_IN_FLIGHT))
-        )
+        self._in_flight = min(MOST_IN_FLIGHT, getattr(said, "ReceiveMaximum", MOST_IN_FLIGHT))
         self._session.subscribe(client, self._version)
         self._generation += 1
         if self._rival_s is None:

@@ -17,8 +17,9 @@ KEEPALIVE_S: Final = 15
 WILL_DELAY_S: Final = 15
 """A connection that is back by then has not been away."""
 CONNECT_S: Final = 5.0
-MOST_IN_FLIGHT: Final = 100
-"""More messages without their PUBACK make paho slower, not faster."""
+MOST_IN_FLIGHT: Final = 20
+"""Messages without their PUBACK: as many as Mosquitto takes unless told otherwise. paho learns of a
+smaller limit in a CONNACK when it is too late for that connection; the next one keeps it."""
 MOST_QUEUED: Final = 8_192
 
 
