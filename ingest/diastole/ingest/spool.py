@@ -1,6 +1,6 @@
 """What ingest has taken and the store has not: one SQLite file, each commit on the disk.
 
-Each thread opens its own :class:`Spool` on it; the file is made or mended before, by
+Each thread opens a :class:`Spool` of its own on it; the file is made or mended before, by
 :func:`prepared`. Once it is in here, a message may be acknowledged.
 """
 
@@ -147,7 +147,7 @@ def _put_aside(path: Path, wall_ns: int) -> Path:
 
 @contextmanager
 def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -162,7 +162,7 @@ def _code(error: sqlite3.Error) -> int:
 
 
 class Spool:
-    """One thread's way into the spool."""
+    """A way into the spool, for one thread at a time."""
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         """Open what :func:`prepared` has made; ``limits`` concern what is added by this one."""

@@ -43,7 +43,7 @@ class InfluxStore:
             settings.credential() or "",
             org=settings.org or "",
             timeout=TIMEOUT_MS,
-            ssl_ca_cert=settings.ca_file,
+            ssl_ca_cert=settings.authority(),
             auth_basic=settings.user is not None,  # as a token, 1.8 cuts a password at a space
         )
         self._writer: Any = self._client.write_api(SYNCHRONOUS)
@@ -63,7 +63,7 @@ class InfluxStore:
         """Keep the rows, a request a retention policy."""
         for policy, some in groupby(sorted(rows, key=_policy), _policy):
             body = lines(some)
-            with _told(self.settings, len(body)):
+            with _told(self.settings, body):
                 self._writer.write(
                     bucket=f"{self.settings.database}/{policy}",
                     org=self.settings.org or "-",
@@ -154,7 +154,7 @@ class InfluxStore:
 
 
 @contextmanager
-def _told(settings: Influx, sent_bytes: int = 0) -> Iterator[None]:
+def _told(settings: Influx, sent: bytes = b"") -> Iterator[None]:
     """Tell what a server answers, or that it does not, as StoreAway or RowsRefused."""
     from influxdb_client.rest import ApiException
     from urllib3.exceptions import HTTPError
@@ -162,15 +162,15 @@ def _told(settings: Influx, sent_bytes: int = 0) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        raise _answered(settings, error) from error
+        raise _answered(settings, error, sent) from error
     except HTTPError as error:
-        raise _unanswered(settings, error, sent_bytes) from error
+        raise _unanswered(settings, error, sent) from error
 
 
-def _answered(settings: Influx, error: "ApiException") -> StoreAway | RowsRefused:
+def _answered(settings: Influx, error: "ApiException", sent: bytes) -> StoreAway | RowsRefused:
     status, said = error.status or 0, _message(error)
     what = _named(settings, f"{status} {said}" if status else said)
-    if status in (400, 413, 422):
+    if sent and status in (400, 413, 422):
         return RowsRefused(what, expired="beyond retention policy" in said)
     if status in (408, 429) or status >= 500:
         # a policy that was dropped comes back by nobody's waiting
@@ -179,11 +179,11 @@ def _answered(settings: Influx, error: "ApiException") -> StoreAway | RowsRefuse
     return StoreAway(what, alarm=True)
 
 
-def _unanswered(settings: Influx, error: "HTTPError", sent_bytes: int) -> StoreAway | RowsRefused:
+def _unanswered(settings: Influx, error: "HTTPError", sent: bytes) -> StoreAway | RowsRefused:
     from urllib3.exceptions import ProtocolError
 
     what = _named(settings, str(error))
-    if isinstance(error, ProtocolError) and sent_bytes > SURELY_TAKEN_BYTES:
+    if isinstance(error, ProtocolError) and len(sent) > SURELY_TAKEN_BYTES:
         return RowsRefused(what)  # 1.8 hangs up on a body that is too large
     return StoreAway(what)
 

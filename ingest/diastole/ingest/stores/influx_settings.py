@@ -2,16 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from diastole.edge.errors import BadFile, InputError
-from diastole.edge.settings import Mistake
+from diastole.edge.errors import InputError
+from diastole.edge.settings import Mistake, on_this_machine, readable, secret
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 TOKEN: Final = "DIASTOLE_STORE_TOKEN"
 PASSWORD: Final = "DIASTOLE_STORE_PASSWORD"
 
@@ -32,13 +30,14 @@ class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what the settings must be to each other."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            yield Mistake(("url",), f"url is {self.url!r}", "give http://HOST:PORT or https://…")
-        elif parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.insecure:
+        scheme, host = _scheme_and_host(self.url)
+        if host is None:
+            remedy = "give http://HOST:PORT or https://HOST:PORT, and no login in it"
+            yield Mistake(("url",), "url is no address of an InfluxDB", remedy)
+        elif scheme == "http" and not on_this_machine(host) and not self.insecure:
             what = "url is plain http to another machine"
             yield Mistake(("url",), what, "use https, or write insecure = true")
-        if self.ca_file and parts.scheme != "https":
+        if self.ca_file is not None and scheme != "https":
             what = "ca_file is for https, and url is not"
             yield Mistake(("ca_file",), what, "write https in url, or leave it out")
         if self.org is not None and self.user is not None:
@@ -51,23 +50,33 @@ class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             what = "password_file without a user"
             yield Mistake(("password_file",), what, "give user")
 
+    def authority(self) -> str | None:
+        """Return the file of the authorities that may have signed; raise BadFile for none."""
+        return None if self.ca_file is None else str(readable(self.ca_file))
+
     def credential(self) -> str | None:
         """Return the token, or user and password as one; raise InputError where it is missing."""
         if self.org is not None:
-            return _secret(self.token_file, TOKEN, "token_file")
+            return _given(self.token_file, TOKEN, "token_file")
         if self.user is not None:
-            return f"{self.user}:{_secret(self.password_file, PASSWORD, 'password_file')}"
+            return f"{self.user}:{_given(self.password_file, PASSWORD, 'password_file')}"
         return None
 
 
-def _secret(file: str | None, variable: str, setting: str) -> str:
-    if file is None:
-        if variable in os.environ:
-            return os.environ[variable]
-        what = "the login of InfluxDB is not given"
-        raise InputError(what, f"name a file with {setting}, or set {variable}")
+def _scheme_and_host(url: str) -> tuple[str, str | None]:
+    """Return both; no host where the address is none, or holds a login, which would be printed."""
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise BadFile(file, f"cannot be read ({reason.lower()})", f"check {setting}") from None
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and parts.username is None
+    except ValueError:
+        return "", None
+    return parts.scheme, parts.hostname if usable else None
+
+
+def _given(file: str | None, variable: str, setting: str) -> str:
+    if file is not None:
+        return secret(file)
+    if variable in os.environ:
+        return os.environ[variable]
+    what = "the login of InfluxDB is not given"
+    raise InputError(what, f"name a file with {setting}, or set {variable}")
