@@ -8,12 +8,16 @@ rights on single buckets, or (the administrator's) on everything.
 import json
 import re
 import secrets
+import ssl
 import threading
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tests.certificates import Issued
 
 ORG: Final = "home"
 ORG_ID: Final = "00000000000000aa"
@@ -33,7 +37,7 @@ class Refusal(Exception):
 class Influx2:
     """The double, on ``url``; a context that ends it."""
 
-    def __init__(self, behind: str) -> None:
+    def __init__(self, behind: str, certificate: Issued | None = None) -> None:
         self.behind = behind
         self.admin = secrets.token_urlsafe(16)
         self.tokens: dict[str, Rights | None] = {self.admin: None}
@@ -71,11 +75,19 @@ class Influx2:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def handle(self) -> None:
+                with suppress(OSError):  # who distrusts us hangs up
+                    super().handle()
+
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' * bool(certificate)}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 

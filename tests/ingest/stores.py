@@ -28,14 +28,10 @@ def settings_of(kind: str, folder: Path) -> Iterator[Influx]:
             case "influx-1.8-users":
                 user, password = ADMIN
                 ask(url, f"CREATE USER {user} WITH PASSWORD '{password}' WITH ALL PRIVILEGES")
-                secret = folder / "password"
-                secret.write_text(f"{password}\n", encoding="utf-8")
-                yield Influx(url=url, user=user, password_file=str(secret))
+                yield Influx(url=url, user=user, password_file=secret(folder, f"{password}\n"))
             case "influx-2-double":
                 double = stack.enter_context(Influx2(url))
-                secret = folder / "token"
-                secret.write_text(double.admin, encoding="utf-8")
-                yield Influx(url=double.url, org=ORG, token_file=str(secret))
+                yield Influx(url=double.url, org=ORG, token_file=secret(folder, double.admin))
             case _:
                 yield Influx(url=url)
 
@@ -61,3 +57,11 @@ def ask(url: str, query: str, **params: str) -> bytes:
     with urllib.request.urlopen(place, body, timeout=20) as answer:
         said: bytes = answer.read()
     return said
+
+
+def secret(folder: Path, text: str) -> str:
+    """Write a secret where only its owner reads it; give the file."""
+    file = folder / "secret"
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
+    return str(file)

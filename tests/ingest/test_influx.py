@@ -13,9 +13,10 @@ from diastole.ingest.stores import RowsRefused, StoreAway
 from diastole.ingest.stores import influx as room
 from diastole.ingest.stores.influx import InfluxStore
 from diastole.ingest.stores.influx_settings import Influx
+from tests.certificates import Authority
 from tests.fakes.influx2 import ORG, Influx2
 from tests.ingest.made import row
-from tests.ingest.stores import ADMIN, ask, settings_of
+from tests.ingest.stores import ADMIN, ask, secret, settings_of
 from tests.servers import Running, free_port, influxd
 
 NOW_MS = int(time.time()) * 1000
@@ -41,10 +42,11 @@ def double(server: Running) -> Iterator[Influx2]:
         yield running
 
 
-def with_token(double: Influx2, token: str, folder: Path) -> InfluxStore:
-    secret = folder / "token"
-    secret.write_text(token, encoding="utf-8")
-    return InfluxStore(Influx(url=double.url, org=ORG, token_file=str(secret)))
+def with_token(
+    double: Influx2, token: str, folder: Path, ca_file: str | None = None
+) -> InfluxStore:
+    file = secret(folder, token)
+    return InfluxStore(Influx(url=double.url, org=ORG, token_file=file, ca_file=ca_file))
 
 
 def away(store: InfluxStore) -> StoreAway:
@@ -149,9 +151,9 @@ def test_a_user_who_may_only_write_and_read_suffices(tmp_path: Path) -> None:
             'GRANT ALL ON "diastole" TO ingest',
         ):
             ask(settings.url, query, u=user, p=password)
-        secret = tmp_path / "of-ingest"
-        secret.write_text("p w")
-        own = msgspec.structs.replace(settings, user="ingest", password_file=str(secret))
+        own = msgspec.structs.replace(
+            settings, user="ingest", password_file=secret(tmp_path, "p w")
+        )
         store = InfluxStore(own)
         store.write([HERE])
         assert list(store.read("status", {}, (), 0, 2**60)) == [HERE]
@@ -234,3 +236,36 @@ def test_every_mistake_of_the_settings_is_told_with_its_line(tmp_path: Path) -> 
     with pytest.raises(Mistakes) as mistakes:
         read(path, Influx)
     assert [m.line for m in mistakes.value.found] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nas", "http://", "http://[::1", "http://nas:99999", "ftp://nas", "http://me:pw@nas"],
+)
+def test_what_is_no_address_is_a_sentence_without_a_login(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "store.toml"
+    path.write_text(f'url = "{url}"\n')
+    with pytest.raises(Mistakes, match="no address of an InfluxDB") as mistakes:
+        read(path, Influx)
+    assert "pw" not in str(mistakes.value).replace(str(path), "")
+
+
+def test_a_store_over_tls_is_known_by_its_authority(server: Running, tmp_path: Path) -> None:
+    ours, others = Authority.make(tmp_path), Authority.make(tmp_path, "others")
+    behind = f"http://127.0.0.1:{server.port}"
+    with Influx2(behind, ours.issue("store", "127.0.0.1")) as double:
+        store = with_token(double, double.admin, tmp_path, ca_file=str(ours.file))
+        store.init()
+        store.write([HERE])
+        assert store.count() == {"status": 1}
+        for authority in (None, str(others.file)):
+            told = away(with_token(double, double.admin, tmp_path, ca_file=authority))
+            assert told.alarm
+            assert "certificate verify failed" in str(told)
+    with Influx2(behind, ours.issue("elsewhere", "192.0.2.1")) as double:
+        store = with_token(double, double.admin, tmp_path, ca_file=str(ours.file))
+        assert "mismatch" in str(
+            away(with_token(double, double.admin, tmp_path, ca_file=str(ours.file)))
+        )
+    with pytest.raises(InputError, match="no such file"):
+        with_token(double, double.admin, tmp_path, ca_file=str(tmp_path / "none.crt"))
