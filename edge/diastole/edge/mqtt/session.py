@@ -85,7 +85,13 @@ class Session:
         if not self.subscriptions:
             return
         if version == MODERN:
-            how = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            # Who keeps a session has what was retained behind it; who looks in wants to see it.
+            kept = (
+                SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+                if self.clean
+                else SubscribeOptions.RETAIN_DO_NOT_SEND
+            )
+            how = SubscribeOptions(qos=1, retainHandling=kept)
             client.subscribe([(topic, how) for topic in self.subscriptions])
         else:
             client.subscribe([(topic, 1) for topic in self.subscriptions])
