@@ -37,6 +37,7 @@ EVERY_NS: Final = 60 * 1_000_000_000
 """Age, ballast and the file's presence are looked after so often."""
 PORTION: Final = 256 << 10
 """So much is dropped at least where the disk has no room."""
+MAGIC: Final = b"SQLite format 3\0"
 MOST_NOTES: Final = 100
 PLACE_COST: Final = 12
 """Of a record in a message, beside its bytes: a comma and its place."""
@@ -288,11 +289,11 @@ class Outbox:
         aside = put_aside(self._path, self._wall_ns())
         self._database = opened(self._path, had_data=False)
         found = salvage(aside, self._database) if aside.exists() else 0
-        self._load()
         self._note(
             f"the outbox {shown(self._path)} was damaged ({error}): it lies beside as "
             f"{aside.name}, {found} records of it were taken over, a new one is begun"
         )
+        self._load()
 
     def _load(self) -> None:
         assert self._database is not None
@@ -330,10 +331,12 @@ class Outbox:
     def _same_file(self, _: Book) -> None:
         try:
             found = self._path.stat()
-        except OSError:
+            with self._path.open("rb") as file:
+                head = file.read(len(MAGIC))
+        except FileNotFoundError:
             text = "it was removed"
             raise Damaged(text) from None
-        if (found.st_dev, found.st_ino) != self._file or not found.st_size:
+        if (found.st_dev, found.st_ino) != self._file or head != MAGIC:
             text = "it was emptied or replaced"
             raise Damaged(text)
 
