@@ -47,7 +47,8 @@ def status(time_ns: int = NOON_NS, **values: float) -> Status:
 
 
 def told(board: Board, record: Noun, topic: Topic = TOPIC, at_s: float = 0.0) -> list[str]:
-    return list(board.take(topic, record, NOON_NS, at_s))
+    news = board.take(topic, record, NOON_NS, at_s)
+    return [board.line(one, NOON_NS) for one in news]
 
 
 def drawn(board: Board, *, at_s: float = 0.0, width: int = 120, trouble: str = "") -> str:

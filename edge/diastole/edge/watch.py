@@ -206,7 +206,7 @@ def _as_board(listener: Listener, console: Console) -> None:
 
 def _forever(listener: Listener) -> Iterator[Heard | str]:
     """Yield what comes, and each new trouble as a sentence."""
-    told = ""
+    told: str | None = None
     while True:
         yield from listener.hear(REST_S)
         trouble = listener.trouble
@@ -222,7 +222,9 @@ def as_json_line(heard: Heard) -> str:
 
 
 def _taken(board: Board, heard: Heard) -> list[str]:
-    return list(board.take(heard.topic, heard.record, time.time_ns(), time.monotonic()))
+    now_ns = time.time_ns()
+    news = board.take(heard.topic, heard.record, now_ns, time.monotonic())
+    return [board.line(one, now_ns) for one in news]
 
 
 def _drawn(board: Board, listener: Listener, console: Console) -> RenderableType:

@@ -55,6 +55,14 @@ class Wearing(NamedTuple):
         return "/".join(self).removesuffix(f"/{NOBODY}")
 
 
+class News(NamedTuple):
+    """Something new, at its own time, about a subject."""
+
+    time_ns: int
+    subject: str
+    text: str
+
+
 @dataclass(slots=True)
 class _Known:
     """What is known of one wearing."""
@@ -89,22 +97,26 @@ class Board:
         """Whether anything has been heard."""
         return bool(self._worn or self._agents or self._marks)
 
-    def take(self, topic: Topic, record: Noun, now_ns: int, at_s: float) -> Iterator[str]:
-        """Take a record in; yield what is new about it as lines."""
+    def take(self, topic: Topic, record: Noun, now_ns: int, at_s: float) -> Iterator[News]:
+        """Take a record in; yield what is new by it, of a reading itself last."""
         who = Wearing(topic.site, topic.agent, topic.subject, getattr(record, "device", NOBODY))
         match record:
             case Reading():
-                lines = self._reading(who, record, at_s)
+                news = self._reading(who, record, at_s)
             case Event():
-                lines = self._event(who, record)
+                news = self._event(who, record)
             case Mark():
-                lines = self._mark(who, record)
+                news = self._mark(who, record)
             case Status() if who.subject == NOBODY and record.device == NOBODY:
-                lines = self._status(who, record, now_ns, at_s)
+                news = self._status(who, record, now_ns, at_s)
             case _:
                 return
-        for time_ns, line in lines:
-            yield f"{self._when(time_ns, who.subject, now_ns)}  {line}"
+        for time_ns, text in news:
+            yield News(time_ns, who.subject, text)
+
+    def line(self, news: News, now_ns: int) -> str:
+        """Return it with the time of day where its subject is."""
+        return f"{self._when(news.time_ns, news.subject, now_ns)}  {news.text}"
 
     def _reading(self, who: Wearing, reading: Reading, at_s: float) -> Iterator[tuple[int, str]]:
         known = self._worn.setdefault(who, _Known())
