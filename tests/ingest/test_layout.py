@@ -128,6 +128,11 @@ def test_a_name_that_no_field_can_have_is_a_sentence(name: str) -> None:
         one(Stream.STATUS, Status(device="-", time_ns=AT_NS, values={name: 1.0}))
 
 
+def test_a_whole_number_beyond_every_float_is_a_sentence() -> None:
+    with pytest.raises(BadRecord, match="beats is too large"):
+        one(Stream.READING, reading(AT_NS, beats=10**400))
+
+
 def test_a_stream_carries_its_own_records_only() -> None:
     rate = HeartRate(device="e4", time_ns=AT_NS, hr_bpm=60.0, kind=HeartRateKind.DEVICE)
     beat = Beat(device="e4", time_ns=AT_NS, rr_ms=800.0, kind=BeatKind.PPI)

@@ -1,6 +1,7 @@
 """The store's layout: which rows a record becomes, and how long each kind of them is kept."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import isfinite
 from typing import Final
 
@@ -48,8 +49,12 @@ FIELD_TYPES: Final[Mapping[str, Mapping[str, type[float] | type[str]]]] = {
 DECISION_CODES: Final = {decision: float(code) for code, decision in enumerate(Decision)}
 
 
+@lru_cache(4096)  # the same fields come with every record
 def type_of(measurement: str, field: str) -> type[float] | type[str]:
-    """Return what a field holds in every store, for ever."""
+    """Return what a field holds in every store, for ever; raise BadRecord where it can be none."""
+    if not is_name(field) or field in KEY:
+        what = f"{field[:40]!r} cannot be the name of a field"
+        raise BadRecord(what)
     if measurement == "status" and field.startswith(TEXT_PREFIX):
         return str
     return FIELD_TYPES[measurement].get(field, float)
@@ -85,18 +90,25 @@ def _known(measurement: str, fields: Mapping[str, Value | bool | None]) -> dict[
     """Return the fields that have a value, each in its type."""
     known: dict[str, Value] = {}
     for name, value in fields.items():
-        if not is_name(name) or name in KEY:
-            what = f"{name[:40]!r} cannot be the name of a field"
-            raise BadRecord(what)
-        text = isinstance(value, str)
-        if value is not None and text != (type_of(measurement, name) is str):
-            what = f"{name} is {'text' if text else 'a number'}, and must not be"
+        is_text = type_of(measurement, name) is str
+        if value is None:
+            continue
+        if isinstance(value, str) != is_text:
+            what = f"{name} is {'a number' if is_text else 'text'}, and must not be"
             raise BadRecord(what)
         if isinstance(value, str):
             known[name] = value
-        elif value is not None and isfinite(value):
-            known[name] = float(value)
+        elif isfinite(number := _number(name, value)):
+            known[name] = number
     return known
+
+
+def _number(name: str, value: float | bool) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # JSON's whole numbers have no end
+        what = f"{name} is too large a number"
+        raise BadRecord(what) from None
 
 
 def _reading(reading: Reading) -> dict[str, Value | bool | None]:
