@@ -39,7 +39,7 @@ POINTS: Final = 3000
 """Of the control."""
 TOLERANCE: Final = 1e-6
 DAY_MS: Final = 24 * 3600 * 1000
-WHEN_MS: Final = tuple(int(expected.START.timestamp() * 1000) + n * DAY_MS for n in (-1, 2))
+WHEN_MS: Final = tuple(expected.START_MS + n * DAY_MS for n in (-1, 2))
 
 
 class Hit(Protocol):
@@ -84,7 +84,7 @@ def run(seed: int, faults: int, *, forgets: bool) -> int:
         store = stack.enter_context(influxd(store_folder))
         agent, ingest = ours(folder, sessions, broker.port, store.port, faults)
         bridge, points = control(folder, broker.port, store.port, faults)
-        _done(diastole("init", folder, "ingest", "init", "--config", folder / "ingest.toml"))
+        _done(diastole("init", folder, "ingest", "--config", folder / "ingest.toml", "init"))
         asked(store, f"CREATE DATABASE {naive.DATABASE}")
         parts: dict[str, tuple[Hit, ...]] = {
             "broker": (broker,),
@@ -128,13 +128,13 @@ def ours(
     )
     ingest = folder / "ingest.toml"
     ingest.write_text(
-        f'name = "ingest-1"\nstate = "{folder}/ingest"\n[broker]\nport = {broker}\n'
+        f'name = "ingest-1"\n[spool]\npath = "{folder}/spool.sqlite"\n[broker]\nport = {broker}\n'
         f'[influx]\nurl = "http://127.0.0.1:{store}"\ndatabase = "diastole"\n',
         encoding="utf-8",
     )
     return (
-        diastole("agent", folder, "run", "--config", agent),
-        diastole("ingest", folder, "ingest", "run", "--config", ingest),
+        diastole("agent", folder, "run", agent),
+        diastole("ingest", folder, "ingest", "--config", ingest),
     )
 
 

@@ -17,6 +17,7 @@ START: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond
     days=1
 )
 """Within what the store keeps."""
+START_MS: Final = int(START.timestamp() * 1000)
 CODES: Final = {"calm": 0.0, "undecided": 1.0, "stress": 2.0}
 Rows = Mapping[tuple[str, int], Mapping[str, float]]
 """Fields by subject and time."""
@@ -37,7 +38,7 @@ def readings(paths: Mapping[str, Path]) -> dict[tuple[str, int], dict[str, float
     found: dict[tuple[str, int], dict[str, float]] = {}
     for subject, path in paths.items():
         columns = replay_session(path, subject, Options()).columns
-        times = columns["time"].astype("datetime64[ms]").astype(np.int64)
+        times = (1000 * columns["t_s"]).round().astype(np.int64) + START_MS
         numbers = {name: c for name, c in columns.items() if _is_number(c)}
         for row, time_ms in enumerate(times):
             fields = {name: float(c[row]) for name, c in numbers.items() if np.isfinite(c[row])}
@@ -52,9 +53,8 @@ def episodes(paths: Mapping[str, Path]) -> dict[tuple[str, int], dict[str, float
     for subject, path in paths.items():
         told = replay_session(path, subject, Options())
         assert told.episodes is not None
-        start_ms = int(START.timestamp() * 1000)
         for row, t_s in enumerate(told.episodes["t_start_s"]):
-            found[subject, start_ms + round(1000 * float(t_s))] = {
+            found[subject, START_MS + round(1000 * float(t_s))] = {
                 "peak_p": float(told.episodes["peak_p"][row])
             }
     return found
