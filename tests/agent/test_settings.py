@@ -9,8 +9,8 @@ from diastole.edge.errors import Mistakes
 from diastole.edge.formats.recorder import write
 from diastole.edge.formats.session import Header
 from diastole.edge.pipeline.rules import Notices
+from diastole.edge.sources.replayed import moved
 from tests.conftest import ROOT
-from tests.sources.test_replayed import moved
 from tests.strategies import REST, START_NS, recording
 
 STORY = ROOT / "configs" / "demo" / "day.toml"

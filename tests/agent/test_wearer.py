@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diastole.edge.agent.means import Means
 from diastole.edge.agent.settings import Subject
-from diastole.edge.agent.wearer import Means, Wearer
+from diastole.edge.agent.wearer import Wearer
 from diastole.edge.chunks import Chunk, join
 from diastole.edge.formats.finding import open_recording
 from diastole.edge.pipeline.rules import Rules
@@ -107,7 +108,7 @@ def test_marks_pass_through() -> None:
 
 @pytest.mark.parametrize(
     ("using", "reason"),
-    [(means(), Reason.NO_MODEL), (means(refused=True), Reason.MODEL_REFUSED)],
+    [(means(), Reason.NO_MODEL), (means(refusal="too old"), Reason.MODEL_REFUSED)],
 )
 def test_without_a_model_readings_are_sent_and_say_why(using: Means, reason: Reason) -> None:
     last = readings(stepped(wearer(using=using), [LONG]))[-1]

@@ -6,8 +6,9 @@ from typing import Final, cast
 import msgspec
 import numpy as np
 
+from diastole.edge.agent.means import Means
 from diastole.edge.agent.settings import Subject
-from diastole.edge.agent.wearer import Means, Wearer
+from diastole.edge.agent.wearer import Wearer
 from diastole.edge.chunks import Bools, Chunk, Floats
 from diastole.edge.delivery import Item
 from diastole.edge.features import engine
@@ -20,9 +21,9 @@ ANNA = Subject(name="anna")
 
 
 def means(
-    *, model: Model | None = None, refused: bool = False, rules: Rules | None = None
+    *, model: Model | None = None, refusal: str | None = None, rules: Rules | None = None
 ) -> Means:
-    return Means(engine=engine("vectorised"), rules=rules or Rules(), model=model, refused=refused)
+    return Means(engine=engine("vectorised"), rules=rules or Rules(), model=model, refusal=refusal)
 
 
 def shipped_model() -> Model:

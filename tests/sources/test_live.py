@@ -43,8 +43,7 @@ def breaks(step_ns: int) -> list[tuple[int, str]]:
     async def walk() -> list[tuple[int, str]]:
         found = []
         async for chunk, _ in unstepped(Strap(10, event), clock, None):
-            for row in chunk.breaks:
-                found.append((int(row["time_ns"]), BREAK_REASONS[row["reason"]]))
+            found += [(int(row["time_ns"]), BREAK_REASONS[row["reason"]]) for row in chunk.breaks]
         return found
 
     return asyncio.run(walk())

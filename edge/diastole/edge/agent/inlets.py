@@ -73,7 +73,7 @@ class Inlet:
             self.trouble = f"source {self.key} failed: {error!r}"
             log.exception("source=%s failed", self.key)
         else:
-            log.info("source=%s ended", self.key)
+            log.info("source=%s read to its end", self.key)
         finally:
             self._exhausted = True
             arrived()

@@ -36,6 +36,8 @@ class Line:
         self.notes: list[str] = []
         """What the outbox has said of itself, for whoever tells it and empties this."""
         self.depth = Depth(0, 0, None, {})
+        self.stuck: str | None = None
+        """What keeps records here although the broker is there."""
         self._loop = asyncio.get_running_loop()
 
     async def open(self, taken: Callable[[Received], None]) -> None:
@@ -102,13 +104,13 @@ class Line:
         await self._look()
 
     async def _look(self) -> None:
-        """Learn how the outbox is."""
+        """Learn how outbox and publisher are."""
 
-        def look() -> tuple[Depth, list[str]]:
+        def look() -> tuple[Depth, list[str], str | None]:
             notes, self._outbox.notes = self._outbox.notes, []
-            return self._outbox.depth(), notes
+            return self._outbox.depth(), notes, self._publisher.trouble
 
-        self.depth, notes = await self._do(look)
+        self.depth, notes, self.stuck = await self._do(look)
         for note in notes:
             log.warning('outbox="%s"', note)
         self.notes += notes

@@ -5,23 +5,22 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from diastole.edge.agent.clocks import Trust, system_trust
 from diastole.edge.agent.health import Health, Seen
-from diastole.edge.agent.inbox import Arrived, Inbox
+from diastole.edge.agent.inbox import Inbox
 from diastole.edge.agent.inlets import Inlet, take
 from diastole.edge.agent.line import Line
+from diastole.edge.agent.means import means_of
 from diastole.edge.agent.settings import Agent
-from diastole.edge.agent.wearer import Means, Wearer
+from diastole.edge.agent.tick import Pending, Worn
+from diastole.edge.agent.wearer import Wearer
 from diastole.edge.clock import Clock, SystemClock
-from diastole.edge.delivery import Item, Tick
-from diastole.edge.errors import ModelRefused
-from diastole.edge.features import described, engine
+from diastole.edge.delivery import Item
+from diastole.edge.features import described
 from diastole.edge.mqtt import Received
-from diastole.edge.pipeline.scoring import load_model, shipped
 from diastole.edge.records import MINUTE_NS
 from diastole.edge.sources.live import Source
 from diastole.edge.wire.topics import NOBODY, Stream
@@ -39,41 +38,6 @@ AHEAD_ROWS: Final = 8_000
 UNTRUSTED_S: Final = 2.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Worn:
-    """A wearer with their sources."""
-
-    wearer: Wearer
-    inlets: list[Inlet]
-    patience_ns: int
-    trouble: str | None = None
-    """A defect of ours met in this wearer's data: the others go on."""
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing more will be said of them."""
-        finished = self.wearer.finished and not any(inlet.going for inlet in self.inlets)
-        return self.trouble is not None or finished
-
-
-@dataclass(slots=True, eq=False)
-class Pending:
-    """What the next commit holds."""
-
-    items: list[Item] = field(default_factory=list)
-    changed: dict[str, Wearer] = field(default_factory=dict)
-    cursors: dict[str, bytes] = field(default_factory=dict)
-    arrived: list[Arrived] = field(default_factory=list)
-
-    def tick(self) -> Tick:
-        """Return it as it is committed."""
-        states = {name: wearer.packed() for name, wearer in self.changed.items()}
-        return Tick(self.items, states, self.cursors)
-
-    def __bool__(self) -> bool:
-        return bool(self.items or self.changed or self.cursors or self.arrived)
 
 
 class Run:
@@ -100,11 +64,10 @@ class Run:
         """Whether the disk has taken all that was committed."""
         self._unsaid: list[Received] = []
         """What came in and is acknowledged once it is durable."""
-        self._refused: str | None = None
 
     async def until(self, stop: asyncio.Event) -> int:
         """Run until ``stop`` is set, or recorded and simulated sources have told all."""
-        self._means = await asyncio.to_thread(self._make_means)
+        self._means = await asyncio.to_thread(means_of, self._agent)
         self._line = Line(self._agent, self._clock, self._folder)
         await self._line.open(self._take_in)
         pump = asyncio.create_task(self._line.pump())
@@ -125,21 +88,6 @@ class Run:
         return FAILED if failed else OK
 
     # ---- parts
-
-    def _make_means(self) -> Means:
-        agent, model = self._agent, None
-        if agent.model != "none":
-            try:
-                model = load_model(shipped() if agent.model == "shipped" else Path(agent.model))
-            except ModelRefused as error:
-                self._refused = str(error)
-                log.error('model=refused why="%s"', error)
-        return Means(
-            engine=engine(agent.engine),
-            rules=agent.detector,
-            model=model,
-            refused=self._refused is not None,
-        )
 
     async def _work(self) -> None:
         await self._trusted()
@@ -222,8 +170,9 @@ class Run:
         try:
             if taken.pieces and taken.until_ns is not None:
                 items = await asyncio.to_thread(wearer.step, taken.pieces, taken.until_ns)
-            if not any(inlet.going for inlet in worn.inlets):
+            if not wearer.finished and not any(inlet.going for inlet in worn.inlets):
                 items += wearer.finish()
+                log.info("subject=%s ended, all of its sources are told", wearer.name)
         except Exception as error:  # a defect met by one wearer leaves the others worn
             worn.trouble = f"{wearer.name} is no longer read: {error!r}"
             log.exception("subject=%s failed", wearer.name)
@@ -295,7 +244,8 @@ class Run:
         connection, model = self._line.connection, self._means.model
         trouble = (
             connection.trouble,
-            self._refused,
+            self._line.stuck,
+            self._means.refusal,
             *self._line.notes[-3:],
             *(worn.trouble for worn in self._worn),
             *(inlet.trouble for worn in self._worn for inlet in worn.inlets),
@@ -306,7 +256,7 @@ class Run:
             mqtt=connection.version if connection.connected else "",
             trouble=[sentence for sentence in trouble if sentence],
             counts=counts,
-            model=model.hash[:12] if model else "refused" if self._refused else "none",
+            model=model.hash[:12] if model else "refused" if self._means.refusal else "none",
             engine=described(self._means.engine),
         )
 
@@ -326,7 +276,7 @@ def run_agent(agent: Agent, folder: Path) -> int:
         ",".join(subject.name for subject in agent.subjects),
         agent.engine,
         folder,
-        agent.broker.host,
+        agent.broker,
     )
     return asyncio.run(_until_told(agent, folder))
 

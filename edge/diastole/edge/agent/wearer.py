@@ -3,24 +3,22 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from diastole.edge.agent.means import Means
 from diastole.edge.agent.nouns import beats_of, readings_of
 from diastole.edge.agent.settings import Subject
 from diastole.edge.chunks import Chunk, join
 from diastole.edge.delivery import Item
 from diastole.edge.errors import InputError
-from diastole.edge.features import Engine
 from diastole.edge.pipeline import episodes, observe
 from diastole.edge.pipeline.judge import judge
 from diastole.edge.pipeline.observations import Readings, no_observations
 from diastole.edge.pipeline.passed_over import passed_over
-from diastole.edge.pipeline.rules import Rules
-from diastole.edge.pipeline.scoring import Model
 from diastole.edge.pipeline.state import State, pack, unpack
 from diastole.edge.records import SECOND_NS
 from diastole.edge.schema import HOP_S
@@ -30,17 +28,6 @@ from diastole.edge.wire.topics import Stream
 HOP_NS: Final = HOP_S * SECOND_NS
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Means:
-    """What all wearers' readings are made with."""
-
-    engine: Engine
-    rules: Rules
-    model: Model | None
-    refused: bool = False
-    """There is a model file, and it does not fit."""
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +99,7 @@ class Wearer:
             observations.take(ends_ns > self._emitted_ns),
             means.model,
             means.rules,
-            refused=means.refused,
+            refused=means.refusal is not None,
         )
         if len(readings):
             self.newest_ns = self._emitted_ns = int(readings.observations.rows["time_ns"][-1])

@@ -19,8 +19,10 @@ from diastole.edge.formats.finding import digest
 from diastole.edge.records import MINUTE_NS, SECOND_NS
 
 At = Literal["now", "recorded"]
+PACE_NS: Final = SECOND_NS // 4
+"""A piece comes so often, but is no shorter than a second of the recording, ..."""
 UNPACED_NS: Final = 5 * MINUTE_NS
-"""Length of a piece where nothing paces it."""
+"""... and so long where nothing paces it."""
 NAMED: Final = 12
 """Digits of a file's hash in a source's name."""
 
@@ -79,7 +81,7 @@ class Played:
 
     def _pieces(self, upto_ns: int | None) -> Iterator[Chunk]:
         """Yield what comes after ``upto_ns``, each record in the piece that ends behind it."""
-        span_ns = round(self.speed * SECOND_NS) or UNPACED_NS
+        span_ns = max(round(self.speed * PACE_NS), SECOND_NS) if self.speed else UNPACED_NS
         rest: Chunk | None = None
         for read in self.read():
             chunk, until_ns = read, read.until_ns
