@@ -5,36 +5,38 @@ That Grafana draws them well is not shown here: no server of it can be had by th
 
 import json
 import re
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from diastole.edge.agent.settings import Subject
-from diastole.edge.agent.wearer import Wearer
 from diastole.edge.formats.finding import open_recording
 from diastole.edge.pipeline.rules import Rules
-from diastole.edge.records import MINUTE_NS, Decision, Mark, Reason
-from diastole.edge.sources.replayed import moved
+from diastole.edge.records import Decision, Reason
 from diastole.edge.views import words
-from diastole.edge.wire import decode, encode
-from diastole.edge.wire.topics import Stream, Topic
+from diastole.edge.wire.topics import Topic
 from diastole.ingest.dashboards import write
 from diastole.ingest.dashboards.parts import SOURCE, WIDTH
 from diastole.ingest.dashboards.today import today
 from diastole.ingest.layout import rows_of
 from diastole.ingest.stores.influx import InfluxStore
-from tests.agent.worn import means, shipped_model
+from tests.agent.worn import means, shipped_model, stepped, wearer
 from tests.conftest import ROOT
 from tests.ingest.stores import ask, settings_of
+from tests.servers import mosquitto, until
 
 CONFIGS = ROOT / "configs" / "grafana"
 SESSION = ROOT / "edge" / "diastole" / "edge" / "demo" / "hongn" / "stress" / "S06.zip"
 DASHBOARDS = [today()]
-CHOSEN = {"site": ["home", ".*", "(home|lab)"], "agent": ["pi", ".*"], "subject": ["s06"]}
-STEPS = {"5s": 5_000, "1m": 60_000, "10m": 600_000}
+SOME = ("home", ".*", "(home|lab)")
+STEPS = ("5s", "1m", "10m")
 Json = dict[str, Any]
 
 
@@ -58,41 +60,83 @@ def queries() -> Iterator[tuple[str, str]]:
 QUERIES = dict(queries())
 
 
-def recorded(end_ns: int) -> Iterator[tuple[Stream, Any]]:
-    """Give what an agent sends of the session, as if it had ended then, and a mark."""
-    recording = open_recording(SESSION)
-    chunks = list(recording.chunks())
-    by_ns = (end_ns - chunks[-1].until_ns) // MINUTE_NS * MINUTE_NS
-    worn = Wearer(Subject(name="s06"), "UTC", means(model=shipped_model()), None, simulated=False)
-    for chunk in (moved(chunk, by_ns) for chunk in chunks):
-        for item in worn.step([chunk], chunk.until_ns):
-            yield item.stream, item.record
-    for item in worn.finish():
-        yield item.stream, item.record
-    yield Stream.MARK, Mark(device="-", time_ns=end_ns, text="coffee", by="s06")
+AGENT = """
+site = "home"
+agent = "pi"
+engine = "vectorised"
+state = "state"
+clock = "trusted"
+[broker]
+port = {port}
+[[subjects]]
+name = "s06"
+[[replay]]
+subject = "s06"
+path = "{session}"
+speed = "max"
+"""
+INGEST = """
+[broker]
+port = {port}
+[spool]
+path = "spool"
+[influx]
+url = "{url}"
+"""
+
+
+def produced() -> dict[str, int]:
+    """Count the rows that the session becomes: an episode is one, however often it is told."""
+    one = wearer(subject=Subject(name="s06"), using=means(model=shipped_model()))
+    items = [*stepped(one, open_recording(SESSION).chunks()), *one.finish()]
+    rows = [
+        (row.measurement, row.tags["device"], row.time_ms)
+        for item in items
+        for row in rows_of(Topic("home", "pi", item.subject, item.stream), item.record)
+    ]
+    return Counter(measurement for measurement, *_ in set(rows))
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give a store that a session has gone into."""
-    with settings_of("influx-1.8", tmp_path_factory.mktemp("grafana")) as settings:
-        store = InfluxStore(settings)
-        store.init()
-        said = [
-            row
-            for stream, record in recorded(time.time_ns())
-            for row in rows_of(Topic("home", "pi", "s06", stream), decode(encode(record)))
-        ]
-        store.write(said)
-        assert store.count()["reading"] > 200
-        store.close()
-        yield settings.url
+    """Give a store that a session has gone into by agent, broker and ingest."""
+    folder = tmp_path_factory.mktemp("path")
+    with (
+        settings_of("influx-1.8", tmp_path_factory.mktemp("store")) as store,
+        mosquitto(tmp_path_factory.mktemp("broker")) as broker,
+    ):
+        agent = AGENT.format(port=broker.port, session=SESSION)
+        (folder / "agent.toml").write_text(agent, encoding="utf-8")
+        ingest = INGEST.format(port=broker.port, url=store.url)
+        (folder / "ingest.toml").write_text(ingest, encoding="utf-8")
+        with verb(folder, "ingest", "init") as made:
+            assert made.wait(60) == 0
+        with verb(folder, "ingest") as taking, verb(folder, "run", "agent.toml") as running:
+            assert running.wait(120) == 0
+            reader = InfluxStore(store)
+            wanted = produced()
+            until(lambda: reader.count().items() >= wanted.items(), f"{wanted} in the store")
+            taking.terminate()
+            assert taking.wait(30) == 0
+            reader.close()
+        yield store.url
+
+
+@contextmanager
+def verb(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a verb as a user does, in a folder of its own."""
+    with subprocess.Popen([sys.executable, "-m", "diastole", *words], cwd=folder) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def filled(query: str, step: str, chosen: dict[str, str]) -> str:
     """Put in what Grafana puts in; nothing of its own may be left."""
-    end_ms = int(time.time() * 1000) + 1000
-    query = query.replace("$timeFilter", f"time >= {end_ms - 10_800_000}ms and time <= {end_ms}ms")
+    now_ms = int(time.time() * 1000)  # at full speed a session reaches into the future
+    span = f"time >= {now_ms - 600_000}ms and time <= {now_ms + 7_200_000}ms"
+    query = query.replace("$timeFilter", span)
     query = query.replace("$__interval", step)
     for name, value in chosen.items():
         query = query.replace(f"${{{name}:regex}}", value)
@@ -110,14 +154,12 @@ def series_of(url: str, query: str) -> list[Json]:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_finds_rows(url: str, name: str, step: str) -> None:
-    for site in CHOSEN["site"]:
-        for agent in CHOSEN["agent"]:
-            chosen = {"site": site, "agent": agent, "subject": "s06", "device": "e4"}
-            found = series_of(url, filled(QUERIES[name], step, chosen))
-            assert found, name
-            for column in range(1, len(found[0]["columns"])):
-                values = [row[column] for one in found for row in one["values"]]
-                assert any(value is not None for value in values), found[0]["columns"][column]
+    for site in SOME:
+        chosen = {"site": site, "agent": site.replace("home", "pi"), "subject": "s06"}
+        found = series_of(url, filled(QUERIES[name], step, chosen | {"device": "e4"}))
+        assert found
+        for column, title in enumerate(found[0]["columns"][1:], 1):
+            assert any(row[column] is not None for one in found for row in one["values"]), title
 
 
 @pytest.mark.parametrize("name", QUERIES)
