@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diastole.edge.wire.messages import Drop, Held, Message, last_will, parse
@@ -117,6 +117,7 @@ def test_one_acknowledgement_tells_no_endless_list(spool: Spool) -> None:
     assert intake.held(KEY).also[0] == (2, 2)
 
 
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), min_size=1, max_size=20),
     st.integers(),

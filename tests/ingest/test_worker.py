@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diastole.edge.records import SECOND_NS, Event, EventPhase
@@ -244,6 +244,7 @@ def revisions(*groups: list[int]) -> list[Letter]:
     ]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), min_size=1, max_size=6))
 def test_an_older_revision_never_overwrites_a_newer(
     tmp_path_factory: pytest.TempPathFactory, groups: list[list[int]]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -126,7 +127,7 @@ def items(topic: Topic, message: Message, received_ns: int) -> Iterator[Item]:
 
 def _parsed(topic: str, payload: bytes, kind: type[T]) -> tuple[Topic, T]:
     try:
-        parsed = parse_topic(topic)
+        parsed = _topic(topic)
     except InputError as error:
         raise Unfit(Why.TOPIC, error.what) from None
     if len(payload) > MOST_BYTES:
@@ -137,6 +138,11 @@ def _parsed(topic: str, payload: bytes, kind: type[T]) -> tuple[Topic, T]:
     except BadRecord as error:
         why = Why.NEWER if _is_newer(payload) else Why.MESSAGE
         raise Unfit(why, error.what, parsed, _identity(payload)) from None
+
+
+@lru_cache(4_096)
+def _topic(topic: str) -> Topic:
+    return parse_topic(topic)
 
 
 def _disagreement(topic: Topic, message: Message) -> tuple[Why, str] | None:

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,11 @@ class Service:
     def stop(self, *_: object) -> None:
         """Ask it to end; what is in hand is finished. Any thread may, and a signal."""
         self._stopping.set()
+
+    def counts(self) -> Counter[str]:
+        """Return what has happened since it began, by the names of ``own.COUNTS``."""
+        parts = [part.counts for part in (self._intake, self._worker) if part is not None]
+        return sum(parts, Counter())
 
     def run(self) -> int:
         """Work until it is asked to stop (0) or a part has failed (1)."""
@@ -137,8 +143,8 @@ class Service:
             spool.close()
 
     def _tell(self, own: Own, spool: Spool, worker: Worker) -> None:
-        counts = worker.counts + (self._intake.counts if self._intake else type(worker.counts)())
-        row = own.row(time.monotonic(), time.time_ns(), counts, spool, full=self._receiver.full)
+        full = self._receiver.full
+        row = own.row(time.monotonic(), time.time_ns(), self.counts(), spool, full=full)
         self._log.say("status", **row.fields)
         worker.write_own(row)
 
