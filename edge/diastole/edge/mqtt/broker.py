@@ -82,6 +82,7 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             context = ssl.create_default_context(cafile=authority)
         except ssl.SSLError:
             raise BadFile(authority, "holds no certificate", "give a CA's, in PEM") from None
+        context.sslsocket_class = _Closing
         if self.cert_file is not None and self.key_file is not None:
             own, key = readable(self.cert_file), readable(self.key_file)
             try:

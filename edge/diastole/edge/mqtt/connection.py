@@ -30,8 +30,9 @@ LONGEST_WAIT_S: Final = 30.0
 FAREWELL_S: Final = 2.0
 HEADER_BYTES: Final = 64
 """Of a packet, beside topic and payload, at the most."""
-STEADY_S: Final = 60.0
-"""After so long a rival of the same name is taken to have gone."""
+BRIEF_S: Final = 10.0
+MANY: Final = 3
+"""So many brief connections in a row are no accident: a rival of the same name, as a rule."""
 
 
 class Received(NamedTuple):
@@ -93,7 +94,8 @@ class Connection:
         self._trouble: str | None = None
         self._generation = 0
         self._link: _Link | None = None
-        self._rival_s: float | None = None
+        self._up_s = 0.0
+        self._brief = 0
         self._ended: int | None = None
         self._said = ""
         self._stopping = threading.Event()
@@ -159,10 +161,8 @@ class Connection:
     @property
     def trouble(self) -> str | None:
         """What keeps the connection away, as one sentence with what to do."""
-        rival_s = self._rival_s
-        if rival_s is not None and self.connected and time.monotonic() - rival_s > STEADY_S:
-            return None
-        return self._trouble
+        steady = self.connected and time.monotonic() - self._up_s > BRIEF_S
+        return None if steady and self._brief >= MANY else self._trouble
 
     @property
     def max_packet(self) -> int | None:
@@ -191,7 +191,7 @@ class Connection:
                 self._fail(trouble.of_error(error, self._broker))
             if self._version != version:
                 continue
-            if self._generation > before and self._ended != trouble.TAKEN_OVER:
+            if self._generation > before and self._brief < MANY:
                 wait_s = FIRST_WAIT_S
             self._stopping.wait(wait_s * random.uniform(0.8, 1.2))
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
@@ -211,7 +211,7 @@ class Connection:
             link, self._link = self._link, None
             if stream := client.socket():
                 stream.close()
-            if link is not None:
+            if link is not None and not self._stopping.is_set():
                 self._lost()
         if link is None and self._ended is None and not self._stopping.is_set():
             self._fail(trouble.unanswered(self._broker, self._said))
@@ -230,16 +230,19 @@ class Connection:
     def _fail(self, sentence: str) -> None:
         if sentence != self._trouble:
             log.warning("%s", sentence)
-        self._trouble, self._rival_s = sentence, None
+        self._trouble = sentence
 
     def _lost(self) -> None:
         """Tell that a connection that was up is so no more."""
-        ended = self._ended or 0
-        why = trouble.of_loss(ended, self._broker, self._client_id)
+        brief = time.monotonic() - self._up_s < BRIEF_S
+        self._brief = self._brief + 1 if brief else 0
+        if self._ended == trouble.TAKEN_OVER:
+            self._brief = MANY
+        why = trouble.of_loss(self._ended or 0, self._broker, self._client_id)
+        if why is None and self._brief >= MANY:
+            why = trouble.brief(self._broker, self._client_id)
         if why is not None:
             self._fail(why)
-        if ended == trouble.TAKEN_OVER:
-            self._rival_s = time.monotonic()
         self._tell(self._down, why or f"the connection to {self._broker} is lost")
 
     def _tell(self, callback: Callable[..., None], *words: object) -> None:
@@ -261,7 +264,8 @@ class Connection:
         self._in_flight = min(MOST_IN_FLIGHT, getattr(said, "ReceiveMaximum", MOST_IN_FLIGHT))
         self._session.subscribe(client, self._version)
         self._generation += 1
-        if self._rival_s is None:
+        self._up_s = time.monotonic()
+        if self._brief < MANY:
             self._trouble = None
         self._link = _Link(client, self._generation, getattr(said, "MaximumPacketSize", None))
         self._tell(self._up, self._generation)
@@ -292,12 +296,15 @@ class Connection:
     def _on_publish(
         self, _client: "Client", _: Any, mid: int, reason: "ReasonCode", said: Any
     ) -> None:
-        refusal = str(reason).lower() if reason.is_failure else None
+        unheard = reason.is_failure or reason.value == trouble.NOBODY_LISTENS
+        refusal = str(reason).lower() if unheard else None
         self._tell(self._answered, self._generation, mid, refusal)
 
     def _on_disconnect(
         self, _client: "Client", _: Any, flags: Any, reason: "ReasonCode", said: Any
     ) -> None:
+        if self._ended is not None:
+            return  # paho tells it twice, the second time without the broker's reason
         if self._link is not None:
             self._ended = reason.value
         elif reason.value == trouble.KEEP_ALIVE:

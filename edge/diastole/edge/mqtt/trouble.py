@@ -82,6 +82,12 @@ def of_loss(code: int, broker: Broker, client_id: str) -> str | None:
     return None
 
 
+def brief(broker: Broker, client_id: str) -> str:
+    """Return what it means that one connection after the other ends at once without a reason."""
+    what = f"the broker at {broker} ends each connection of {client_id} after a moment"
+    return f"{what}: is another client of that name running? The broker's log says why"
+
+
 def of_subscription(topic: str, broker: Broker) -> str:
     """Return that the broker does not let us listen."""
     what = f"the broker at {broker} does not let {broker.user or 'us'} read {topic}"
