@@ -98,24 +98,20 @@ def _simulate(given: Namespace) -> int:
 
 
 def _demo(given: Namespace) -> int:
-    import signal
-
     from rich.console import Console
 
     from diastole.edge.demo import run
 
-    _ends_by(signal.SIGTERM, signal.SIGHUP)
+    _shows()
     return run(given.out, Console())
 
 
 def _watch(given: Namespace) -> int:
-    import signal
-
     from rich.console import Console
 
     from diastole.edge.watch import watch
 
-    _ends_by(signal.SIGTERM, signal.SIGHUP)
+    _shows()
     return watch(given, Console())
 
 
@@ -124,12 +120,15 @@ def _doctor(given: Namespace) -> int:
 
     from diastole.edge.doctor import doctor
 
+    _shows()
     return doctor(given, Console())
 
 
-def _ends_by(*signals: int) -> None:
-    """Let these end a verb as Ctrl-C does: what it has begun, it tidies up."""
+def _shows() -> None:
+    """Let a verb that shows what happens end tidily by any signal, and show no log beside it."""
+    import logging
     import signal
 
-    for number in signals:
+    logging.getLogger("diastole").addHandler(logging.NullHandler())
+    for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

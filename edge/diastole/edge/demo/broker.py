@@ -9,7 +9,7 @@ import logging
 import sys
 from typing import Any, Final
 
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.adapters import StreamWriterAdapter
 from amqtt.broker import Broker
 
 HOST: Final = "127.0.0.1"
@@ -24,16 +24,19 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 
-class _Rest(StreamReaderAdapter):
-    """What a client sends, from its beginning, although that has been read."""
+class _Rest:
+    """What a client sends, from its beginning although that has been read: amqtt's reader."""
 
     def __init__(self, begun: bytes, reader: asyncio.StreamReader) -> None:
-        super().__init__(reader)
-        self._begun = begun
+        self._begun, self._reader = begun, reader
+        self.feed_eof = reader.feed_eof
 
     async def read(self, n: int = -1) -> bytes:
+        """Return the next n bytes (-1: all); raise IncompleteReadError where they end before."""
+        if n == -1:
+            return self._begun + await self._reader.read(-1)
         taken, self._begun = self._begun[:n], self._begun[n:]
-        return taken if len(taken) == n else taken + await super().read(n - len(taken))
+        return taken + await self._reader.readexactly(n - len(taken))
 
 
 async def serve(port: int) -> None:
