@@ -93,6 +93,17 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return context
 
 
+class _Closing(ssl.SSLSocket):
+    """Is closed where the two sides do not come to terms: paho forgets that one."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _no_passphrase() -> str:
     """Keep OpenSSL from asking at the terminal."""
     what = "the key has a passphrase"
