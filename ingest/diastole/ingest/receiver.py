@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST_MESSAGES: Final = 500
 MOST_BYTES: Final = 8_000_000
 """One commit keeps no more of either."""
+GATHER_S: Final = 0.01
+"""After the first message of a group, for others to join its commit."""
 ACK_EVERY_S: Final = 0.2
 _STREAMS_AN_ACK: Final = 50
 _IDLE_S: Final = 1.0
@@ -121,6 +123,7 @@ class Receiver:
         size = 0
         try:
             found = self._arrived.get(timeout=ACK_EVERY_S / 2 if self._due else _IDLE_S)
+            self._stopping.wait(GATHER_S)
             while found is not None:
                 group.append(found)
                 size += len(found[1].payload)
