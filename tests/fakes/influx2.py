@@ -42,7 +42,7 @@ class Influx2:
         self.admin = secrets.token_urlsafe(16)
         self.tokens: dict[str, Rights | None] = {self.admin: None}
         self.fault: tuple[int, dict[str, str]] | None = None
-        """Status and headers with which every write is answered."""
+        """Status and headers with which every write and read is answered."""
         double = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ class Influx2:
                 asked = {name: given[0] for name, given in parse_qs(place.query).items()}
                 headers: dict[str, str] = {}
                 try:
-                    if double.fault and place.path == "/api/v2/write":
+                    if double.fault and place.path in ("/api/v2/write", "/query"):
                         status, headers = double.fault
                         raise Refusal(status, "unavailable", "asked to fail")
                     status, body = double.route(self.command, place.path, token, asked, sent)

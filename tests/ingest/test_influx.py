@@ -202,6 +202,14 @@ def test_the_double_answers_a_partial_write_by_422(double: Influx2, tmp_path: Pa
     assert refused.value.expired
 
 
+def test_what_says_yes_to_anything_is_no_store(double: Influx2) -> None:
+    store = InfluxStore(Influx(url=double.url))
+    double.fault = (200, {})
+    for call in (lambda: store.write([HERE]), store.count, store.init):
+        with pytest.raises((StoreAway, InputError), match="does not answer as one"):
+            call()
+
+
 def test_an_org_that_is_not_there_alarms(double: Influx2, tmp_path: Path) -> None:
     store = with_token(double, double.admin, tmp_path)
     lost = InfluxStore(msgspec.structs.replace(store.settings, org="elsewhere"))

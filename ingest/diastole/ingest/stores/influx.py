@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TIMEOUT_MS: Final = 10_000
 MOST_ROWS: Final = 10_000
 """Read at once, of each series."""
+WRITTEN: Final = 204
+"""The one status of rows that are kept."""
 SURELY_TAKEN_BYTES: Final = 1_000_000
 """A body up to here is not what a server hung up for."""
 
@@ -70,6 +72,8 @@ class InfluxStore:
                     record=body,
                     write_precision="ms",
                 )
+            if self._client.api_client.last_response.status != WRITTEN:
+                raise self._stranger()
 
     def read(
         self,
@@ -125,11 +129,16 @@ class InfluxStore:
                 response_type="object",
                 _return_http_data_only=True,
             )
+        if not isinstance(answer, dict) or len(answer.get("results", ())) != 1:
+            raise self._stranger()
         (result,) = answer["results"]
         if "error" in result:
             raise StoreAway(_named(self.settings, result["error"]), alarm=True)
         series: list[dict[str, Any]] = result.get("series", [])
         return series
+
+    def _stranger(self) -> StoreAway:
+        return StoreAway(_named(self.settings, "it does not answer as one"), alarm=True)
 
     def _init_database(self) -> None:
         database = f'"{self.settings.database}"'
