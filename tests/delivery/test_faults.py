@@ -89,7 +89,7 @@ def test_a_killed_agent_finds_every_tick_again_that_was_durable(tmp_path: Path) 
 
 def room_for(outbox: Outbox, pages: int) -> None:
     """Let the file grow no further than this."""
-    database = outbox._database
+    database = outbox._ledger._database
     assert database is not None
     (count,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {count + pages}")
@@ -131,7 +131,7 @@ def test_what_cannot_be_written_waits_and_what_did_not_even_fit_there_is_told(
     assert 5 < outbox.depth().waiting < 40
     assert outbox.state("anna") == b"x" * 9000
     assert any("waits in memory" in note for note in outbox.notes)
-    database = outbox._database
+    database = outbox._ledger._database
     assert database is not None
     database.execute("PRAGMA max_page_count = 1000000")
     assert outbox.commit(Tick())
@@ -310,7 +310,7 @@ def test_rows_that_vanished_are_told_so_that_ingest_waits_for_none(tmp_path: Pat
     (drop, *_) = line.drops
     assert (drop.first, drop.last, drop.reason) == (50, 59, "damaged")
     outbox.release([Held(sid=line.sid, upto=400)])
-    assert line.sid not in outbox.lines
+    assert outbox.lines[line.sid].done
     outbox.close()
 
 

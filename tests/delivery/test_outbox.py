@@ -118,33 +118,62 @@ class Outboxes(RuleBasedStateMachine):
 test_any_order_of_things = Outboxes.TestCase
 
 
-def test_a_stream_ended_by_acknowledgement_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_stream_goes_on_in_its_line_when_the_outbox_is_opened_again(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
     outbox.commit(tick(Stream.READING, 1, 2))
     (sid,) = outbox.lines
     outbox.close()
     outbox = opened(tmp_path)
+    assert not outbox.notes
     assert outbox.streams() == {sid: (1, 2)}
     outbox.release([Held(sid=sid, upto=2)])
-    assert not outbox.lines
     outbox.close()
+    outbox = opened(tmp_path)
+    outbox.commit(tick(Stream.READING, 3))
+    assert outbox.streams() == {sid: (3, 3)}
+    outbox.close()
+
+
+def copied_back(folder: Path, *, whole: bool) -> tuple[Outbox, set[tuple[str, int]]]:
+    """Give a place away, then put the files of before it back; return which place that was."""
+    outbox = opened(folder)
+    outbox.commit(tick(Stream.READING, 1))
+    outbox.close()
+    files = (folder / "agent").iterdir()
+    copies = {file: file.read_bytes() for file in files if whole or file.name == "outbox.db"}
+    outbox = opened(folder)
+    before = set(held(outbox))
+    outbox.commit(tick(Stream.READING, 2, 3))
+    given = set(held(outbox)) - before
+    outbox.close()
+    for file, data in copies.items():
+        file.write_bytes(data)
+    return opened(folder), given
 
 
 def test_an_older_copy_of_the_file_never_gives_a_place_away_twice(tmp_path: Path) -> None:
-    outbox = opened(tmp_path)
-    outbox.commit(tick(Stream.READING, 1))
+    outbox, given = copied_back(tmp_path, whole=False)
+    assert "begin anew" in outbox.notes[0]
+    outbox.commit(tick(Stream.READING, 4))
+    assert len(held(outbox)) == 2
+    assert not held(outbox).keys() & given
     outbox.close()
-    file = tmp_path / "agent" / "outbox.db"
-    copy = file.read_bytes()
-    outbox = opened(tmp_path)
-    outbox.commit(tick(Stream.READING, 2))
-    given = set(held(outbox))
+
+
+def test_where_ingest_knows_more_than_the_outbox_its_streams_begin_anew(tmp_path: Path) -> None:
+    outbox, given = copied_back(tmp_path, whole=True)
+    outbox.commit(tick(Stream.READING, 4))
+    ((sid, _),) = held(outbox).keys() & given
+    body = encode(record(Stream.READING, 4))
+    outbox.release([Held(sid=sid, upto=3)])
+    assert "begin anew" in outbox.notes[0]
+    ((place, left),) = held(outbox).items()
+    assert left == body
+    assert place[0] != sid
+    outbox.commit(tick(Stream.READING, 5))
     outbox.close()
-    file.write_bytes(copy)
     outbox = opened(tmp_path)
-    before = set(held(outbox))
-    outbox.commit(tick(Stream.READING, 3))
-    assert not (set(held(outbox)) - before) & given
+    assert set(held(outbox)) == {place, (place[0], 2)}
     outbox.close()
 
 

@@ -2,8 +2,8 @@
 
 A line is one incarnation of a stream: its ``sid`` and its places 1, 2, 3, … Each place is in
 exactly one state: a record, let go because ingest holds it, or dropped and ingest has yet to hear
-of it. Every opening of the file begins lines of its own: a file that went back in time (a restored
-backup, a disk that lied) then never gives a place away twice.
+of it. A file that may have gone back in time (a restored backup, a disk that lied) begins lines
+anew, so that no place is given away twice.
 """
 
 import secrets
@@ -36,6 +36,8 @@ class Line:
     """Not yet acknowledged."""
     rows: int = 0
     bytes: int = 0
+    found: int = 0
+    """The last place given when the file was opened."""
 
     @property
     def last(self) -> int:
@@ -56,6 +58,10 @@ class Line:
         """Return the places that are neither held nor dropped: each should have a record."""
         known = merged([(1, self.upto), *self.held, *_ranges(self.drops)])
         return without([(1, self.last)], known)
+
+    def is_behind(self, held: Held) -> bool:
+        """Return whether ingest holds places that were never given here."""
+        return max([held.upto, *(last for _, last in held.also)]) > self.last
 
     def after(self, held: Held) -> "Line":
         """Return what it is once ingest holds this; the counts of records are as before."""
@@ -107,12 +113,43 @@ class Book:
                 number, sid, subject, Stream(stream), following, upto,
                 [(first, last) for first, last, reason in gone if reason is None],
                 tuple(Drop(first=a, last=b, reason=why) for a, b, why in gone if why is not None),
-                rows, volume,
+                rows, volume, following - 1,
             )  # fmt: skip
         book.dropped.update(dict(database.execute("SELECT reason, records FROM dropped")))
         found = database.execute("SELECT kind, name, id FROM kept")
         book.kept = {(kind, name): number for kind, name, number in found}
         return book
+
+    def go_on(self) -> None:
+        """Have each stream go on in the newest of its lines."""
+        self.current = {(line.subject, line.stream): sid for sid, line in self.lines.items()}
+
+    def renew(self, sid: str) -> None:
+        """Begin a stream anew of which ingest knows more than the file did when it was opened.
+
+        What has come since has places that ingest takes for others': it is given new ones.
+        """
+        line = self.lines[sid]
+        del self.current[line.subject, line.stream]
+        since = [(line.found + 1, line.last)]
+        moved = self.database.execute(
+            "SELECT at_ns, body FROM record WHERE id BETWEEN ? AND ? ORDER BY id",
+            (key(line.id, line.found + 1), key(line.id, line.last)),
+        ).fetchall()
+        held, drops = without(line.held, since), _less(line.drops, since)
+        line = self._without_records(line, since)
+        self._set(
+            replace(
+                line,
+                next=line.found + 1,
+                upto=min(line.upto, line.found),
+                held=held,
+                drops=drops,
+            )
+        )
+        self._write_gone(self.lines[sid])
+        for at_ns, body in moved:
+            self.append(line.subject, line.stream, at_ns, body)
 
     def settle(self) -> int:
         """Let go the lines that are done; drop places whose record has vanished: how many."""

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
@@ -19,13 +19,10 @@ class _Row(NamedTuple):
     size: int
 
 
-def make_room(book: Book, wanted: int, *, spare: int = len(ORDER)) -> int:
-    """Drop the least needed until ``wanted`` bytes are free; return how many became so.
-
-    Streams of rank ``spare`` and above stay.
-    """
+def make_room(book: Book, wanted: int) -> None:
+    """Drop the least needed until ``wanted`` bytes are free, or nothing is left."""
     freed = 0
-    for place in range(spare):
+    for place in range(len(ORDER)):
         if freed >= wanted:
             break
         lines = [line for line in book.lines.values() if rank(line.stream) == place]
@@ -37,7 +34,6 @@ def make_room(book: Book, wanted: int, *, spare: int = len(ORDER)) -> int:
                 chosen[row.sid].append(row.seq)
                 freed += row.size
         _drop(book, chosen, Dropped.FULL)
-    return freed
 
 
 def drop_old(book: Book, before_ns: int) -> None:
@@ -70,7 +66,3 @@ def _rows(book: Book, line: Line, opened: ExitStack) -> Iterator[_Row]:
 def _drop(book: Book, chosen: dict[str, list[int]], reason: Dropped) -> None:
     for sid, seqs in chosen.items():
         book.drop(sid, of_places(seqs), reason)
-
-
-Change = Callable[[Book], None]
-"""What one transaction does."""

@@ -17,6 +17,7 @@ APPLICATION: Final = 0x64696173
 PAGE: Final = 4096
 CHECKPOINT_PAGES: Final = 512
 """2 MB: what changes each hop is copied back once in a hundred, and the log stays small."""
+TOKEN: Final = 16
 SEQ_BITS: Final = 40
 """A record's key is its line's number above its place in it: one tree, appended to at few ends."""
 BELOW: Final = (1 << SEQ_BITS) - 1
@@ -74,7 +75,10 @@ def unpadded(kept: bytes, place: int) -> bytes | None:
 
 
 class Guard:
-    """The file beside the outbox: who locks it owns the outbox; its content says data was there."""
+    """The file beside the outbox: who locks it owns the outbox; its content says which was there.
+
+    At each opening both are given a new token: an outbox with another one is a copy of earlier.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".held")
@@ -87,15 +91,14 @@ class Guard:
             raise BadFile(path, what, "stop that one, or give this one another folder") from None
 
     @property
-    def had_data(self) -> bool:
-        """Whether a file was begun here."""
-        return os.fstat(self._file).st_size > 0
+    def token(self) -> bytes:
+        """What was written at the last opening; empty where no file was begun here."""
+        return os.pread(self._file, TOKEN, 0)
 
-    def begun(self) -> None:
-        """Remember that a file has been begun."""
-        if not self.had_data:
-            os.pwrite(self._file, b"begun\n", 0)
-            os.fsync(self._file)
+    def renew(self, token: bytes) -> None:
+        """Remember a token."""
+        os.pwrite(self._file, token, 0)
+        os.fsync(self._file)
 
     def close(self) -> None:
         """Let another have the outbox."""
