@@ -23,6 +23,7 @@ def test_it_needs_no_preparation_and_others_can_read_it(tmp_path: Path) -> None:
     assert reader.execute(query).fetchall() == [(5000, "s1", 1.0, None), (6000, "s1", 0.0, "1")]
     assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     reader.close()
+    assert {file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {0}
     store.close()
     assert list(SqliteStore(path).read("status", {}, ("online",), 0, 5001)) == [HERE]
 

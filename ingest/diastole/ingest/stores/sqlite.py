@@ -162,10 +162,11 @@ class SqliteStore:
 def _opened(path: Path) -> sqlite3.Connection:
     """Return the file, made where it is not there."""
     try:
+        path.touch(mode=0o600)  # what a body did is for its owner's eyes
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=BUSY_S
         )
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         raise OutputError(path, f"cannot be opened ({error})", "choose another place") from error
     try:
         connection.execute("PRAGMA journal_mode = WAL")
