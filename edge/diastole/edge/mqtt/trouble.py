@@ -12,6 +12,8 @@ UNSUPPORTED: Final = 132
 TAKEN_OVER: Final = 142
 KEEP_ALIVE: Final = 141
 NOT_AUTHORIZED: Final = 135
+NOBODY_LISTENS: Final = 16
+"""Taken, and passed on to nobody: no failure by the standard, and as good as one."""
 
 _PASSWORD: Final = 134
 _NAME: Final = 133
