@@ -23,6 +23,8 @@ INSTALL: Final = {
     "mosquitto": "apt-get install -y --no-install-recommends mosquitto",
     "mosquitto_passwd": "apt-get install -y --no-install-recommends mosquitto",
     "openssl": "apt-get install -y --no-install-recommends openssl",
+    "dbus-daemon": "apt-get install -y --no-install-recommends dbus",
+    "bluetoothctl": "apt-get install -y --no-install-recommends bluez",
     "influxd": "GOBIN=~/.cache/diastole/bin go install "
     "github.com/influxdata/influxdb/cmd/influxd@v1.8.10",
 }
@@ -54,7 +56,7 @@ def find(name: str) -> str:
 
     Looked for in the environment (``DIASTOLE_INFLUXD``, …), on the PATH and where Go installs.
     """
-    named = os.environ.get(f"DIASTOLE_{name.upper()}")
+    named = os.environ.get(f"DIASTOLE_{name.upper().replace('-', '_')}")
     go = Path(os.environ.get("GOPATH", "~/go")).expanduser() / "bin"
     own = Path("~/.cache/diastole/bin").expanduser()
     places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", str(go), str(own)])
