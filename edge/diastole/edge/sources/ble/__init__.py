@@ -1,0 +1,1 @@
+"""Devices over Bluetooth LE: a module a protocol, one supervisor for all."""
