@@ -51,6 +51,8 @@ class FakeBluez:
         self.fail_next: defaultdict[str, list[BluezError]] = defaultdict(list)
         """By the name of a method: what its next calls are answered with, one each."""
         self.calls: list[Call] = []
+        self.broken: list[BaseException] = []
+        """What failed in here, or in a device: a fault of the fake, none that it plays."""
         self._tree = Tree()
         self._gatt = Gatt(self._tree, self.devices)
         self._present = True
@@ -127,8 +129,13 @@ class FakeBluez:
         """Run something that ends with the process at the latest."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.broken.append(error)
 
     async def _ask_bus(self, member: str, signature: str, body: list[Any]) -> None:
         assert self._tree.bus is not None
