@@ -1,10 +1,13 @@
 """A smart ring: packets of sixteen bytes, the last the sum of the others, on its own service."""
 
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.fakes.devices import described
 from tests.fakes.peripheral import Char, Peripheral, Service
+
+if TYPE_CHECKING:
+    import asyncio
 
 SERVICE: Final = "6e40fff0-b5a3-f393-e0a9-e50e24dcca9e"
 WRITE: Final = "6e400002-b5a3-f393-e0a9-e50e24dcca9e"
@@ -43,14 +46,15 @@ class Ring(Peripheral):
         self.worn = True
         self.tires_after = tires_after
         """After how many packets it ends a measurement by itself."""
-        self.measuring = False
         self.values: list[int] = []
         """The heart rates that went on air."""
         self.refused: list[bytes] = []
         """The commands that made no sense."""
+        self._measurement: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        self.measuring = False
+    @property
+    def measuring(self) -> bool:
+        return self._measurement is not None and not self._measurement.done()
 
     def tell_battery(self) -> None:
         """Send the battery unasked."""
@@ -70,23 +74,18 @@ class Ring(Peripheral):
             self._answer(command, bytes([self.battery, self.charging]))
         elif command == _START and packet[1] == _HEART_RATE:
             if not self.measuring:
-                self.measuring = True
-                self.during_link(self._measure())
+                self._measurement = self.during_link(self._measure())
         elif command == _STOP:
-            self.measuring = False
+            if self._measurement is not None:
+                self._measurement.cancel()
             self._answer(command, packet[1:2])
         elif command != _KEEP_ALIVE:
             self.refused.append(packet)
             self._answer(command | 0x80)
 
     async def _measure(self) -> None:
-        for number in count():
+        for number in count() if self.tires_after is None else range(self.tires_after):
             await self.clock.sleep(1)
-            if not self.measuring:
-                return
-            if number == self.tires_after:
-                self.measuring = False
-                return
             bpm = 66 + number % 5 if self.worn and number >= self.settles else 0
             error = 0 if self.worn else _NOT_WORN
             if self._answer(_START, bytes([_HEART_RATE, error, bpm])) and bpm:

@@ -174,11 +174,12 @@ class Peripheral:
         """Begin what lives as long as the link."""
         self.during_link(self.run())
 
-    def during_link(self, work: Coroutine[Any, Any, None]) -> None:
+    def during_link(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something until it ends or the link does."""
         task = self._host.spawn(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def unlinked(self) -> None:
         """End what lives as long as the link."""

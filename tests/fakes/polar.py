@@ -3,10 +3,14 @@
 import random
 import struct
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from itertools import count, pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.fakes.devices import Strap
 from tests.fakes.peripheral import Char, Service
+
+if TYPE_CHECKING:
+    import asyncio
 
 SERVICE: Final = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
 CONTROL: Final = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
@@ -48,7 +52,7 @@ class _Measuring(Strap):
         service = Service(SERVICE, [self.control, self.data])
         super().__init__(address, name, intervals=intervals, model=model, more=[service])
         self.maker_data = {0x006B: b"\x72\x08"}
-        self.running: set[int] = set()
+        self.running: dict[int, asyncio.Task[None]] = {}
         """The kinds that were started and not stopped; a new link begins with none."""
         self.samples: list[tuple[int, int, int]] = []
         """The motion that went on air, in mG."""
@@ -62,7 +66,7 @@ class _Measuring(Strap):
 
     def end(self, kind: int) -> None:
         """End a measurement as the device does on its own."""
-        self.running.discard(kind)
+        self.running.pop(kind).cancel()
         self.notify(self.control, bytes([_SETTINGS, kind]))
 
     def _asked(self, command: bytes) -> None:
@@ -76,8 +80,7 @@ class _Measuring(Strap):
         elif operation == _START:
             status, more = self._begin(kind, bytes(rest))
         else:
-            status, more = _OK if kind in self.running else _ALREADY, b""
-            self.running.discard(kind)
+            status, more = self._end(kind), b""
         answer = bytes([0xF0, operation, kind, status])
         self.notify(self.control, answer + (b"\0" + more if status == _OK else b""))
 
@@ -85,41 +88,37 @@ class _Measuring(Strap):
         rates = struct.pack(f"<BB{len(self.rates)}H", 0, len(self.rates), *self.rates)
         return rates + struct.pack("<BBHBBHBBB", 1, 1, 16, 2, 1, 8, 4, 1, 3)
 
+    def _end(self, kind: int) -> int:
+        if kind not in self.running:
+            return _ALREADY
+        self.running.pop(kind).cancel()
+        return _OK
+
     def _begin(self, kind: int, settings: bytes) -> tuple[int, bytes]:
         if kind in self.running:
             return _ALREADY, b""
         if kind == PULSES:
-            self.running.add(kind)
-            self.during_link(self._pulses())
+            self.running[kind] = self.during_link(self._pulses())
             return _OK, b""
         rate = _rate(settings)
         if rate not in self.rates:
             return _BAD_RATE, b""
-        self.running.add(kind)
-        self.during_link(self._motion(rate))
+        self.running[kind] = self.during_link(self._motion(rate))
         return _OK, struct.pack("<BBf", 5, 1, 1.0)
 
     async def _pulses(self) -> None:
         raise NotImplementedError
 
     async def _motion(self, rate: int) -> None:
-        chance, began, sent = random.Random(2), self.clock.monotonic(), 0
-        while MOTION in self.running:
-            sent += _FRAME
+        chance, began = random.Random(2), self.clock.monotonic()
+        kind, code = (0x81, _differences) if self.packed else (0x01, _raw)
+        for sent in count(_FRAME, _FRAME):
             await self.clock.sleep(began + sent / rate - self.clock.monotonic())
             most = 60 if self.moving else 8
-            frame = [
-                (
-                    chance.randint(-most, most),
-                    chance.randint(-most, most),
-                    980 + chance.randint(0, most),
-                )
-                for _ in range(_FRAME)
-            ]
-            header = struct.pack("<BQB", MOTION, self._stamp(), 0x81 if self.packed else 1)
-            if self.notify(
-                self.data, header + (_differences(frame) if self.packed else _raw(frame))
-            ):
+            axes = [[chance.randint(-most, most) for _ in range(_FRAME)] for _ in range(3)]
+            frame = [(x, y, 980 + z) for x, y, z in zip(*axes, strict=True)]
+            header = struct.pack("<BQB", MOTION, self._stamp(), kind)
+            if self.notify(self.data, header + code(frame)):
                 self.samples += frame
 
     def _stamp(self) -> int:
@@ -169,11 +168,11 @@ class PulseSensor(_Measuring):
 
     async def _pulses(self) -> None:
         batch_at = self.clock.monotonic() + self.first_s
+        last_at = batch_at - self.batch_s
         while True:
             await self.clock.sleep(batch_at - self.clock.monotonic())
-            if PULSES not in self.running:
-                return
-            ended = [each for each in self.beats if batch_at - self.batch_s < each.at <= batch_at]
+            ended = [each for each in self.beats if each.at > last_at]
+            last_at = self.beats[-1].at if self.beats else last_at
             flags = self.moving | (0 if self.worn is None else 4 | self.worn << 1)
             batch = []
             for beat in ended:
@@ -206,7 +205,7 @@ def _differences(frame: list[tuple[int, int, int]]) -> bytes:
     """Return the first sample, then a block of differences of eight bits."""
     steps = [
         new - old
-        for before, after in zip(frame, frame[1:], strict=False)
+        for before, after in pairwise(frame)
         for old, new in zip(before, after, strict=True)
     ]
     block = struct.pack(f"{len(steps)}b", *steps)

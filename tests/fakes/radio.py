@@ -66,12 +66,11 @@ async def another_subscriber(char: Char) -> AsyncIterator[None]:
 
 
 async def _run(devices: Sequence[Peripheral], command: Sequence[str]) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the command as well
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal tells the command as well
     async with radio(*devices):
-        process = await asyncio.create_subprocess_exec(
-            *command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-        )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, process.terminate)
+        process = await asyncio.create_subprocess_exec(*command)
+        loop.add_signal_handler(signal.SIGTERM, process.terminate)
         return await process.wait()
 
 
