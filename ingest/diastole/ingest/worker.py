@@ -128,7 +128,7 @@ class Worker:
             end_ms = row.time_ms + 1
             return list(self._store.read(row.measurement, row.tags, ["rev"], row.time_ms, end_ms))
 
-        return max((int(found.fields["rev"]) for found in self._patiently(read)), default=0)
+        return max((int(found.fields.get("rev", 0)) for found in self._patiently(read)), default=0)
 
     def _written(self, entries: Sequence[Entry]) -> Iterator[Dead]:
         """Write all; yield the ones that the store refuses, found by halving."""
