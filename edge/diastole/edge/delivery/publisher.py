@@ -38,6 +38,8 @@ HEADER: Final = 64
 MOST_DROPS: Final = 100
 GREETING_S: Final = 2.0
 """A backlog waits so long for ingest to say what it holds already."""
+PROBE_S: Final = 2.0
+"""Where nobody listens, a greeting asks after this, twice this, … whether somebody does."""
 SILENCE_S: Final = 60.0
 
 
@@ -190,8 +192,8 @@ class Publisher:
                 self._waits = False
                 self._afresh()
         elif NOBODY_LISTENS in heard.refusal:
-            self._waits = True
-            self._hello_again = max(self._hello_again, now + FIRST_AGAIN_S)
+            if not self._waits:
+                self._waits, self._hellos, self._hello_again = True, 1, now + PROBE_S
         else:
             self._refusal = heard.refusal
 
@@ -228,7 +230,8 @@ class Publisher:
         said = Hello(v=WIRE_SCHEMA, agent=self._agent, streams=streams)
         topic = str(Topic(self._site, self._agent, NOBODY, Stream.HELLO))
         self._hellos += 1
-        self._hello_again = now + wait_s(self._hellos)
+        sooner = PROBE_S / FIRST_AGAIN_S if self._waits else 1.0
+        self._hello_again = now + sooner * wait_s(self._hellos)
         self._hello_mid = connection.publish(topic, to_bytes(said))
 
     def _send_again(self, connection: Sender, now: float) -> None:
