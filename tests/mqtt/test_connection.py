@@ -13,8 +13,6 @@ from diastole.edge.mqtt import Broker, Received, TooLarge
 from tests.mqtt.talk import Talk
 from tests.servers import free_port, mosquitto, until
 
-KEEPING = ("persistence true", "persistence_location ./", "autosave_interval 1")
-
 
 def test_what_is_published_arrives_and_is_answered(tmp_path: Path) -> None:
     with (
@@ -242,7 +240,10 @@ def test_two_of_one_name_are_told_so(tmp_path: Path) -> None:
 
 
 def test_a_message_that_the_broker_never_takes_is_refused_here(tmp_path: Path) -> None:
-    with mosquitto(tmp_path, "max_packet_size 1000") as broker, Talk(broker.port, "agent") as agent:
+    with (
+        mosquitto(tmp_path, "max_packet_size 1000") as broker,
+        Talk(broker.port, "agent", "a") as agent,
+    ):
         agent.up()
         assert agent.connection.max_packet == 1000
         with pytest.raises(TooLarge, match="raise max_packet_size"):
