@@ -125,7 +125,7 @@ def test_lines_tell_readings_marks_and_an_agent_that_has_gone(tmp_path: Path) ->
     assert "calm: heart rate 66 bpm (normal 58-70), RMSSD 41 ms (normal 30-50), p 0.31" in line
     assert "mark by anna: coffee" in mark
     assert "\x1b" not in mark
-    assert "agent lab/pi-1 is gone" in gone
+    assert "lab/pi-1  the agent is gone" in gone
     assert (rest, code) == ("", 130)
 
 

@@ -48,8 +48,9 @@ KINDS: Final = {
 }
 _COUNTED: Final = {
     Stream.EVENT: "SELECT coalesce(sum(rev), 0) FROM event",
-    Stream.STATUS: f"SELECT count(*) FROM status WHERE agent = '{AGENT}'",
+    Stream.STATUS: f"SELECT count(*) FROM status WHERE agent = '{AGENT}' AND online = 1",
 }
+"""A last word or a last will, of an agent that has gone, is none of its records."""
 _READINGS: Final = "SELECT time_ms, window_s, decision, reason FROM reading ORDER BY time_ms"
 _MINUTE_MS: Final = 60_000
 
@@ -81,7 +82,7 @@ def walk(folder: Path, chapters: Sequence[Turn], console: Console) -> list[Count
                 for heard in listener.hear(FRAME_S):
                     telling.take(heard)
                 for line in link.step(telling.t_s):
-                    telling.say(line)
+                    telling.aside(line)
                 telling.show()
         counts = _settled(children, folder)
         for name in ("ingest", "broker"):

@@ -54,6 +54,10 @@ class Telling:
         """Tell something that happens at this moment of the story."""
         self._print(f"{clock(self.t_s)}  {text}")
 
+    def aside(self, text: str) -> None:
+        """Tell something that happens outside the story, whatever its clock."""
+        self._print(f"         {text}")
+
     def show(self) -> None:
         """Draw the board anew, where there is a terminal."""
         if self._live is not None:

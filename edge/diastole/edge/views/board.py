@@ -52,14 +52,14 @@ class Wearing(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it is read."""
-        return "/".join(self).removesuffix(f"/{NOBODY}")
+        return "/".join(name for name in self if name != NOBODY)
 
 
 class News(NamedTuple):
     """Something new, at its own time, about a subject."""
 
     time_ns: int
-    subject: str
+    who: Wearing
     text: str
 
 
@@ -112,11 +112,11 @@ class Board:
             case _:
                 return
         for time_ns, text in news:
-            yield News(time_ns, who.subject, text)
+            yield News(time_ns, who, text)
 
     def line(self, news: News, now_ns: int) -> str:
         """Return it with the time of day where its subject is."""
-        return f"{self._when(news.time_ns, news.subject, now_ns)}  {news.text}"
+        return f"{self._when(news.time_ns, news.who.subject, now_ns)}  {news.who}  {news.text}"
 
     def _reading(self, who: Wearing, reading: Reading, at_s: float) -> Iterator[tuple[int, str]]:
         known = self._worn.setdefault(who, _Known())
@@ -127,10 +127,10 @@ class Board:
         known.readings.append(reading)
         known.heard_s = at_s
         if known.earlier:
-            yield reading.time_ns, f"{who}  {known.earlier} earlier readings have caught up"
+            yield reading.time_ns, f"{known.earlier} earlier readings have caught up"
             known.earlier = 0
-        invented = " (SIMULATED)" if reading.simulated else ""
-        yield reading.time_ns, f"{who}{invented}  {_saying(reading)}: {facts(row(reading))}"
+        invented = "SIMULATED, " if reading.simulated else ""
+        yield reading.time_ns, f"{invented}{_saying(reading)}: {facts(row(reading))}"
 
     def _event(self, who: Wearing, event: Event) -> Iterator[tuple[int, str]]:
         known = self._worn.setdefault(who, _Known())
@@ -139,15 +139,15 @@ class Board:
             return
         known.episode = event
         if last is None or last.id != event.id:
-            yield event.start_ns, f"{who}  {episode(event)}"
+            yield event.start_ns, episode(event)
         if event.end_ns is not None and (last is None or last.id != event.id or not last.end_ns):
             minutes = (event.end_ns - event.start_ns) / SECOND_NS / 60
-            yield event.end_ns, f"{who}  the episode ended, after {minutes:.0f} min"
+            yield event.end_ns, f"the episode ended, after {minutes:.0f} min"
 
     def _mark(self, who: Wearing, mark: Mark) -> Iterator[tuple[int, str]]:
         if (who, mark) not in self._marks:
             self._marks.append((who, mark))
-            yield mark.time_ns, f"{who}  {_marked(mark)}"
+            yield mark.time_ns, _marked(mark)
 
     def _status(
         self, who: Wearing, status: Status, now_ns: int, at_s: float
@@ -159,7 +159,7 @@ class Board:
         self._agents[key] = _Agent(status, at_s)
         if last is None or _online(last.status) != _online(status):
             state = f"online, {health(status)}" if _online(status) else "gone"
-            yield status.time_ns or now_ns, f"agent {who.site}/{who.agent} is {state}"
+            yield status.time_ns or now_ns, f"the agent is {state}"
 
     def draw(
         self, console: Console, now_ns: int, at_s: float, *, title: str, trouble: str = ""
