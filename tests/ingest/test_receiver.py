@@ -8,7 +8,7 @@ import pytest
 
 from diastole.edge.mqtt import Received
 from diastole.edge.wire import WIRE_SCHEMA
-from diastole.edge.wire.messages import Held, Hello, to_bytes
+from diastole.edge.wire.messages import Held, Hello, last_will, to_bytes
 from diastole.edge.wire.topics import Stream
 from diastole.ingest.intake import Intake
 from diastole.ingest.receiver import MOST_MESSAGES, Receiver
@@ -124,10 +124,13 @@ def test_a_greeting_of_another_is_a_dead_letter(desk: Desk) -> None:
     assert len(list(desk.spool.dead_letters())) == 1
 
 
-def test_what_a_broker_had_retained_is_not_new(desk: Desk) -> None:
-    desk.take(payload([1]), retained=True)
+def test_a_will_that_a_broker_had_retained_is_not_new(desk: Desk) -> None:
+    topic = TOPIC._replace(subject="-", stream=Stream.STATUS)
+    desk.take(last_will(topic), topic=str(topic), retained=True)
     assert desk.line.acknowledged == [1]
     assert waiting(desk.spool) == []
+    desk.take(payload([1], topic=topic), topic=str(topic), retained=True)
+    assert len(waiting(desk.spool)) == 1
 
 
 def test_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ CREATE TABLE dead_letter (
 """
 _SLOTS: Final = 1024
 """Pages that a checkpoint waits for: 4 MB of log."""
-_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_PASSES: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+)
 _RUINED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _RANGES: Final = msgspec.json.Decoder(list[Range])
 _MOST_TEXT: Final = 500
@@ -78,6 +80,11 @@ class Dead(NamedTuple):
     letter: Letter
     why: Why
     detail: str
+
+    @property
+    def about(self) -> str:
+        """Return of whom it is and why, in few words."""
+        return f"{'/'.join(self.letter.topic.split('/')[2:4])} {self.why.value}"
 
 
 def prepared(path: Path, wall_ns: int) -> list[str]:
@@ -241,7 +248,7 @@ class Spool:
         except BaseException as error:
             with suppress(sqlite3.Error):  # a full disk has taken it back already
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error) and _code(error) in _NO_ROOM:
+            if isinstance(error, sqlite3.Error) and _code(error) in _PASSES:
                 what = f"{self.path} cannot be written ({error})"
                 raise NoRoom(what) from error
             raise

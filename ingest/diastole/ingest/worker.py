@@ -76,7 +76,7 @@ class Worker:
         entries = self._newest(entries)
         dead += self._written(entries)
         for one in dead:
-            self._log.again("dead letter", one.letter.topic, reason=one.why, detail=one.detail)
+            self._log.again("dead letter", one.about, topic=one.letter.topic, why=one.detail)
         self._release(block[0][0], block[-1][0], dead)
         return True
 
