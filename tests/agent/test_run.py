@@ -75,7 +75,7 @@ def uninterrupted(folder: Path, source: str) -> tuple[list[Reading], dict[tuple[
     return told(folder)
 
 
-@pytest.mark.parametrize(("speed", "most_s"), [('"max"', 0.5), ("600", 1.8)])
+@pytest.mark.parametrize(("speed", "most_s"), [('"max"', 0.8), ("600", 2.0)])
 def test_law_1_killed_at_random_moments_the_same_is_committed(
     shared: Path, tmp_path: Path, speed: str, most_s: float
 ) -> None:
