@@ -83,7 +83,7 @@ def walk(folder: Path, chapters: Sequence[Turn], console: Console) -> list[Count
                     telling.take(heard)
                 for line in link.step(telling.t_s):
                     telling.aside(line)
-                telling.show()
+                telling.show(listener.trouble)
         counts = _settled(children, folder)
         for name in ("ingest", "broker"):
             children.end(name)
@@ -132,8 +132,7 @@ class _Link:
     def __init__(self, children: Children, port: int) -> None:
         self._children, self._port = children, port
         self._outbox = children.folder / OUTBOX
-        self._broken_s: float | None = None
-        self._waited: dict[str, int] = {}
+        self._t_s = 0.0
         self._steps = self._story()
 
     def step(self, t_s: float) -> Iterator[str]:
@@ -144,6 +143,7 @@ class _Link:
             yield line
 
     def _story(self) -> Iterator[str | None]:
+        """Yield at each step, with words where there is something to say."""
         while self._t_s < BREAKS_AT_S:
             yield None
         self._children.kill("broker")

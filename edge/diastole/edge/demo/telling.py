@@ -58,11 +58,12 @@ class Telling:
         """Tell something that happens outside the story, whatever its clock."""
         self._print(f"         {text}")
 
-    def show(self) -> None:
+    def show(self, trouble: str) -> None:
         """Draw the board anew, where there is a terminal."""
         if self._live is not None:
             now = time.time_ns(), time.monotonic()
-            board = self._board.draw(self._console, *now, title="diastole watch: SIMULATED")
+            title = "diastole watch: SIMULATED"
+            board = self._board.draw(self._console, *now, title=title, trouble=trouble)
             chapter = Text(self._story.chapter, style="bold")
             self._live.update(Group(chapter, board), refresh=True)
 
