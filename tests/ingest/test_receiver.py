@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.mqtt import Received
+from diastole.edge.mqtt import Received, TooLarge
 from diastole.edge.wire import WIRE_SCHEMA
 from diastole.edge.wire.messages import Held, Hello, last_will, to_bytes
 from diastole.edge.wire.topics import Stream
@@ -104,6 +104,19 @@ def test_who_cannot_be_told_is_told_later(desk: Desk) -> None:
     assert desk.tell(0) == []
     desk.line.up = True
     assert desk.tell(5) == [Held(sid=SID, upto=1)]
+
+
+def test_a_broker_that_takes_no_such_packet_does_not_stop_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object, **__: object) -> int:
+        what = "a message of 9 bytes for a broker that takes 8"
+        raise TooLarge(what, "raise it")
+
+    desk.take(payload([1]))
+    monkeypatch.setattr(desk.line, "publish", too_large)
+    assert desk.tell(0) == []
+    assert "a broker that takes 8" in desk.page.getvalue()
 
 
 def test_a_greeting_is_answered_with_what_is_held(desk: Desk) -> None:

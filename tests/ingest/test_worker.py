@@ -15,7 +15,7 @@ from diastole.edge.records import SECOND_NS, Beat, BeatKind, Event, EventPhase
 from diastole.edge.wire.messages import Message, last_will, parse
 from diastole.edge.wire.topics import Stream
 from diastole.ingest.decoding import Why
-from diastole.ingest.spool import Letter, Spool
+from diastole.ingest.spool import Dead, Letter, NoRoom, Spool
 from diastole.ingest.stores import Row, RowsRefused, StoreAway
 from diastole.ingest.stores.sqlite import SqliteStore
 from diastole.ingest.worker import Stopped, Worker
@@ -178,6 +178,23 @@ def test_a_stop_while_the_store_is_away_leaves_all_in_the_spool(tmp_path: Path) 
     assert len(waiting(spool)) == 1
     assert bench.worker.away == "gone"
     spool.close()
+
+
+def test_a_spool_that_cannot_let_go_now_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, failures = bench.spool.release, [NoRoom("full"), NoRoom("full")]
+
+    def later(first: int, last: int, dead: Sequence[Dead]) -> None:
+        if failures:
+            raise failures.pop()
+        release(first, last, dead)
+
+    monkeypatch.setattr(bench.spool, "release", later)
+    bench.work(letter(payload([1])))
+    assert bench.times == [1]
+    assert bench.stopping.waits == [1, 1]
+    assert waiting(bench.spool) == []
 
 
 def test_a_refused_row_alone_becomes_a_dead_letter(bench: Bench) -> None:
