@@ -199,6 +199,15 @@ def test_the_farewell_is_sent_and_the_will_is_not(tmp_path: Path) -> None:
             assert late.payloads == [b"after"]  # what is retained is not sent again
 
 
+def test_who_only_looks_in_is_shown_what_was_retained(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker, Talk(broker.port, "agent") as agent:
+        agent.up()
+        agent.send("status", b"here", retain=True)
+        with Talk(broker.port, "viewer", "status", clean=True) as viewer:
+            until(lambda: viewer.received, "the status")
+            assert viewer.received[0].retained
+
+
 def test_the_will_is_told_for_an_agent_that_was_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
