@@ -16,7 +16,7 @@ from diastole.edge.doctor import agent as of_agent
 from diastole.edge.doctor import broker
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.secrets import redacted, secrets
-from diastole.edge.errors import DiastoleError, InputError
+from diastole.edge.errors import DiastoleError, InputError, Mistakes
 from diastole.edge.mqtt import Broker
 from diastole.edge.settings import read_table
 from diastole.edge.views.words import GREY, ORANGE, VERMILLION
@@ -86,6 +86,9 @@ def _told(name: str, check: Check) -> Iterator[Finding]:
     """Yield what a check finds; a mistake that it meets is a finding, too."""
     try:
         yield from check()
+    except Mistakes as error:
+        for one in error.found:
+            yield Finding(name, "fail", one.what, one.remedy)
     except InputError as error:
         yield Finding(name, "fail", error.what, error.remedy)
     except DiastoleError as error:

@@ -14,8 +14,9 @@ from diastole.edge.doctor import broker, machine, outbox
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.mqtt import Connection, Received
 from diastole.edge.pipeline.scoring import load_model, shipped
+from diastole.edge.records import Status
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
-from diastole.edge.wire import WIRE_SCHEMA
+from diastole.edge.wire import WIRE_SCHEMA, decode
 from diastole.edge.wire.messages import Ack, Hello, Message, parse, to_bytes
 from diastole.edge.wire.topics import NOBODY, Stream, Topic, ack
 
@@ -28,20 +29,27 @@ RETAINED_S: Final = 0.5
 
 def of_machine(agent: Agent) -> Iterator[Finding]:
     """Yield what the machine gives the agent: clock, disk, libraries."""
-    trust = system_trust()
-    if trust.trusted:
-        yield Finding("clock", "ok", trust.why)
-    elif agent.clock == "trusted":
-        yield Finding("clock", "warn", f"{trust.why}, and agent.toml trusts it")
-    else:
-        remedy = 'wait for it, switch on NTP (timedatectl set-ntp true), or write clock = "trusted"'
-        yield Finding("clock", "fail", trust.why, remedy)
+    yield _clock(agent)
     yield from machine.room(agent.folder)
     if agent.engine == "neurokit" and find_spec("neurokit2") is None:
         remedy = "pip install 'diastole[neurokit]', or write engine = \"vectorised\""
         yield Finding("engine", "fail", "neurokit2 is not installed", remedy)
     else:
         yield Finding("engine", "ok", f"{agent.engine}, features of {FEATURE_SCHEMA}")
+
+
+def _clock(agent: Agent) -> Finding:
+    trust = system_trust()
+    if trust.trusted:
+        return Finding("clock", "ok", trust.why)
+    remedy = "switch on NTP (timedatectl set-ntp true)"
+    if agent.clock == "trusted":
+        return Finding("clock", "warn", f"{trust.why}, and agent.toml trusts it", remedy)
+    if not any(source.live for _, source in agent.sources()):
+        what = f"{trust.why}; nothing that is replayed or simulated waits for it"
+        return Finding("clock", "warn", what, remedy)
+    what = f"{trust.why}, and the agent says nothing before it is"
+    return Finding("clock", "fail", what, f'{remedy}, wait, or write clock = "trusted"')
 
 
 def of_model(agent: Agent) -> Iterator[Finding]:
@@ -116,7 +124,16 @@ def _namesake(
             yield Finding("agent", "fail", what, remedy)
         else:
             yield Finding("agent", "ok", f"{agent.agent} is running, and nobody else is called so")
+            yield from _trouble(message)
         return
+
+
+def _trouble(message: Message) -> Iterator[Finding]:
+    """Yield what the agent itself has trouble with."""
+    for raw in message.records:
+        record = decode(bytes(raw))
+        if isinstance(record, Status) and (said := record.text.get("trouble")):
+            yield Finding("trouble", "warn", f"the agent says: {said}", "see its log")
 
 
 def _payloads(queue: SimpleQueue[Received], topic: str, seconds: float) -> Iterator[bytes]:
