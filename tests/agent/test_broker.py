@@ -58,7 +58,10 @@ def test_law_1_what_arrives_is_what_replay_tells(
     np.testing.assert_allclose(p, columns["p_stress"], rtol=0, atol=1e-6)
     assert ingest.of(Stream.EVENT)
     assert ingest.farewells == 1
-    assert Process(tmp_path, "run", str(path)).wait() == 0
+    assert "an earlier run" not in agent.said()
+    again = Process(tmp_path, "run", str(path))
+    assert again.wait() == 0
+    assert "read to its end by an earlier run; another state folder tells it" in again.said()
     assert len(ingest.of(Stream.READING)) == len(came)
 
 
