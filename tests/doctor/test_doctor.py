@@ -23,6 +23,7 @@ from diastole.edge.delivery.limits import Limits
 from diastole.edge.delivery.outbox import Outbox
 from diastole.edge.doctor import agent as of_agent
 from diastole.edge.doctor import examine, machine
+from diastole.edge.doctor import outbox as outbox_room
 from diastole.edge.doctor.certificates import in_file, lasting
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.outbox import depth
@@ -203,7 +204,7 @@ def test_what_the_agent_has_trouble_with_is_handed_on(
     tmp_path: Path, broker: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(of_agent, "ANSWER_S", 0.1)
-    monkeypatch.setattr(of_agent.outbox, "status_sid", lambda _: SID)
+    monkeypatch.setattr(outbox_room, "status_sid", lambda _: SID)
     with said_so(broker.port, SID, {"trouble": "the strap is away"}):
         findings = found(agent_file(tmp_path, broker.port))
     assert findings["agent agent"].state == "ok"
