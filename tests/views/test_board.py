@@ -134,7 +134,8 @@ def test_what_an_agent_has_trouble_with_is_drawn() -> None:
     record = Status(
         device=NOBODY, time_ns=NOON_NS, values={"online": 1}, text={"trouble": "no\x1bmodel"}
     )
-    told(board, record, OWN)
+    assert "12:00:00  lab/pi-1  the agent says: no�model" in told(board, record, OWN)
+    assert not any("says" in line for line in told(board, record, OWN))
     assert "no�model" in drawn(board)
 
 

@@ -19,7 +19,8 @@ from rich.text import Text
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Broker, Connection, Received
 from diastole.edge.settings import read_table
-from diastole.edge.views.board import Board, clean
+from diastole.edge.views.board import Board
+from diastole.edge.views.phrases import clean
 from diastole.edge.wire import Noun, decode
 from diastole.edge.wire.messages import Message, parse
 from diastole.edge.wire.topics import NAME, ROOT, VERSION, Stream, Topic

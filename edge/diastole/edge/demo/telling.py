@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.text import Text
 
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Reading
-from diastole.edge.views.board import Board, row
+from diastole.edge.views.board import Board
 from diastole.edge.views.live import Story, Turn
+from diastole.edge.views.phrases import row
 from diastole.edge.views.words import clock
 from diastole.edge.watch import Heard
 
