@@ -55,6 +55,7 @@ speed = 60
 INGEST = """
 [broker]
 port = {port}
+{broker}
 [spool]
 path = "{folder}/spool.db"
 free_mb = 1
@@ -72,9 +73,9 @@ def agent_file(folder: Path, port: int, *, more: str = "", broker: str = "") -> 
     return path
 
 
-def ingest_file(folder: Path, port: int) -> Path:
+def ingest_file(folder: Path, port: int, *, broker: str = "") -> Path:
     path = folder / "ingest.toml"
-    path.write_text(INGEST.format(folder=folder, port=port))
+    path.write_text(INGEST.format(folder=folder, port=port, broker=broker))
     return path
 
 
@@ -187,6 +188,40 @@ def test_a_wrong_password_is_told_and_never_shown(
         monkeypatch.setenv("DIASTOLE_BROKER_PASSWORD", "right")
         monkeypatch.setattr(of_agent, "ANSWER_S", 0.1)
         assert found(agent)["agent login"] == Finding("agent login", "ok", "let in as pi-1")
+
+
+def test_who_is_at_work_is_not_thrown_off_by_its_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    monkeypatch.setenv("DIASTOLE_BROKER_PASSWORD", "secret")
+    for k, user in enumerate(("pi-1", "ingest")):
+        made = ["-c"] * (not k)
+        passwd = [needed("mosquitto_passwd"), *made, "-b", "users", user, "secret"]
+        subprocess.run(passwd, cwd=folder, check=True)
+    lines = ("allow_anonymous false", "password_file users", "use_username_as_clientid true")
+    with mosquitto(folder, *lines) as server:
+        agent = agent_file(tmp_path, server.port, broker='user = "pi-1"')
+        ingest = ingest_file(tmp_path, server.port, broker='user = "ingest"')
+        logs = tmp_path / "ingest.log", tmp_path / "agent.log"
+        with (
+            running("ingest", "run", "--config", str(ingest), log=logs[0]),
+            running("run", str(agent), log=logs[1]),
+        ):
+            until(lambda: "connected" in logs[0].read_text(), "ingest")
+            until(lambda: "broker=up" in logs[1].read_text(), "the agent")
+            at_work = found(agent, ingest)
+            said = "".join(log.read_text() for log in logs)
+        at_rest = found(agent, ingest)
+    assert at_work["agent acknowledgement"].what.startswith("the agent is running")
+    assert at_work["agent acknowledgement"].state == "ok"
+    assert at_work["ingest login"].what == "left to ingest, which is running as ingest"
+    assert "took the connection" not in said
+    assert "is lost" not in said
+    assert at_rest["agent login"].what == "let in as pi-1"
+    assert at_rest["ingest login"].what == "let in as ingest"
+    assert at_rest["agent acknowledgement"].state == "fail"
 
 
 def test_another_agent_of_the_name_is_found(

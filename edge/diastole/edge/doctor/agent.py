@@ -9,12 +9,13 @@ from typing import Final
 
 from diastole.edge.agent.clocks import system_trust
 from diastole.edge.agent.settings import Agent
+from diastole.edge.delivery.file import depth_at
 from diastole.edge.delivery.produced import Produced, produced_at
 from diastole.edge.doctor import broker, machine, outbox
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.mqtt import Connection, Received
 from diastole.edge.pipeline.scoring import load_model, shipped
-from diastole.edge.records import Status
+from diastole.edge.records import SECOND_NS, Status
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
 from diastole.edge.wire import WIRE_SCHEMA, decode
 from diastole.edge.wire.messages import Ack, Hello, Message, parse, to_bytes
@@ -80,15 +81,33 @@ def of_broker(agent: Agent) -> Iterator[Finding]:
         return
     yield from broker.certificates(agent.broker)
     path = agent.folder / OUTBOX
+    named = agent.broker.user is not None
+    if named and outbox.owned(path):
+        yield _left_alone(path)
+        return
     streams = produced_at(path) if path.exists() else []
     queue = SimpleQueue[Received]()
-    status = str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS))
-    answer = ack(agent.site, agent.agent)
-    with broker.conversation(agent.broker, [answer, status], queue.put) as connection:
+    topics = [ack(agent.site, agent.agent)]
+    if not named:  # a user's rights end here, and the session is the agent's own
+        topics.append(str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS)))
+    name = agent.agent if named else None
+    with broker.conversation(agent.broker, name, topics, queue.put) as connection:
         yield from broker.login(connection, agent.broker)
         if connection.connected:
             yield from _namesake(queue, streams, agent)
             yield _acknowledged(connection, queue, streams, agent)
+
+
+def _left_alone(path: Path) -> Finding:
+    """Return what can be known of a running agent whose login would throw it off."""
+    held = depth_at(path)
+    age_s = 0 if held.oldest_ns is None else time.time() - held.oldest_ns / SECOND_NS
+    if age_s < outbox.PATIENCE_S:
+        what = "the agent is running, and what it says is acknowledged"
+        return Finding("acknowledgement", "ok", what)
+    what = "the agent is running, and nothing that it says is acknowledged"
+    remedy = "see its log; or stop it and ask again, as its user has one connection"
+    return Finding("acknowledgement", "fail", what, remedy)
 
 
 def _acknowledged(

@@ -1,5 +1,7 @@
 """What an agent's outbox holds, asked while the agent may be running."""
 
+import fcntl
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -37,6 +39,21 @@ def depth(path: Path) -> Iterator[Finding]:
         whys = ", ".join(f"{reason} {n}" for reason, n in sorted(held.dropped.items()))
         what = f"{sum(held.dropped.values())} records were let go unsent ({whys})"
         yield Finding("dropped", "warn", what, "give [outbox] more max_mb or max_days, and room")
+
+
+def owned(path: Path) -> bool:
+    """Return whether an agent is running on it."""
+    try:
+        file = os.open(path.with_name(f"{path.name}.held"), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def unacknowledged(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
