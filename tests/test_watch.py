@@ -199,6 +199,12 @@ def test_a_broker_is_named_by_place_or_by_file(tmp_path: Path) -> None:
     assert chosen_broker("[::1]:99", None).host == "::1"
     assert chosen_broker(None, file).port == 1999
     assert chosen_broker(None, None) == Broker()
+    viewer = tmp_path / "viewer.toml"
+    viewer.write_text('[broker]\nuser = "viewer"\n')
+    assert chosen_broker(None, viewer).user == "viewer"
+    file.write_text('site = "lab"\n[broker]\nuser = "agent"\n')
+    with pytest.raises(InputError, match="whom this would throw off: give a file"):
+        chosen_broker(None, file)
     with pytest.raises(InputError, match="give one of them"):
         chosen_broker("localhost:99", file)
     with pytest.raises(InputError, match="plaintext"):
