@@ -27,6 +27,6 @@ def test_a_row_a_minute_with_lag_rates_and_dead_letters(tmp_path: Path) -> None:
     assert not own.is_due(219.9)
     later = own.row(220.0, LATER_MS * 1_000_000, counts + Counter(received=30), spool, full=False)
     assert (later.fields["received_per_s"], later.fields["stored_per_s"]) == (0.5, 0)
-    spool.release(1, 2, [])
+    spool.release([1, 2], [])
     assert own.row(280.0, 0, counts, spool, full=False).fields["lag_s"] == 0
     spool.close()

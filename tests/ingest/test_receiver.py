@@ -158,7 +158,7 @@ def test_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Pat
     assert desk.line.acknowledged == desk_before
     assert "nothing is acknowledged until then" in desk.page.getvalue()
     emptier = Spool(spool.path)
-    emptier.release(1, waiting_before, [])
+    emptier.release(range(1, waiting_before + 1), [])
     emptier.close()
     taking.join(20)
     assert desk.line.acknowledged == [*desk_before, desk_before[-1] + 1]

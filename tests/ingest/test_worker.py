@@ -185,10 +185,10 @@ def test_a_spool_that_cannot_let_go_now_is_waited_for(
 ) -> None:
     release, failures = bench.spool.release, [NoRoom("full"), NoRoom("full")]
 
-    def later(first: int, last: int, dead: Sequence[Dead]) -> None:
+    def later(numbers: Sequence[int], dead: Sequence[Dead]) -> None:
         if failures:
             raise failures.pop()
-        release(first, last, dead)
+        release(numbers, dead)
 
     monkeypatch.setattr(bench.spool, "release", later)
     bench.work(letter(payload([1])))

@@ -68,6 +68,7 @@ class Intake:
                 identity = unfit.identity
                 self._grow(unfit.topic, identity.sid, identity.seqs, identity.drops, group)
             return
+        letter = letter._replace(live=sent.live or sent.sid is None)
         if sent.sid is None:
             group.letters.append(letter)
             return
@@ -128,7 +129,7 @@ class _Group:
 
 def _part(topic: Topic, sent: Message, positions: Iterable[int]) -> bytes:
     records = [(sent.seqs[i], bytes(sent.records[i])) for i in positions]
-    return message(topic, str(sent.sid), records)
+    return message(topic, str(sent.sid), records, live=sent.live)
 
 
 def _forget_oldest(known: dict[T, Any]) -> None:

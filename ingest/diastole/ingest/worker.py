@@ -61,7 +61,7 @@ class Worker:
         self._chance = random.Random(seed)
 
     def step(self) -> bool:
-        """Bring the oldest messages into the store; return whether there were any.
+        """Bring the next messages into the store; return whether there were any.
 
         Raises Stopped.
         """
@@ -77,7 +77,7 @@ class Worker:
         dead += self._written(entries)
         for one in dead:
             self._log.again("dead letter", one.about, topic=one.letter.topic, why=one.detail)
-        self._release(block[0][0], block[-1][0], dead)
+        self._release([number for number, _ in block], dead)
         return True
 
     def write_own(self, row: Row) -> None:
@@ -184,11 +184,11 @@ class Worker:
             self._log.say("store back")
         self.away = None
 
-    def _release(self, first: int, last: int, dead: Sequence[Dead]) -> None:
+    def _release(self, numbers: Sequence[int], dead: Sequence[Dead]) -> None:
         """Let the spool forget; where even that needs room, wait: the store takes a row twice."""
         while not self._stopping.is_set():
             try:
-                return self._spool.release(first, last, dead)
+                return self._spool.release(numbers, dead)
             except NoRoom as error:
                 self._log.again("no room", "release", why=error, do="free some space")
                 self._stopping.wait(1)

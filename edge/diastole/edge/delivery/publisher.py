@@ -229,7 +229,7 @@ class Publisher:
             way = self._flow.way(line.sid)
             self._tell_drops(connection, line, way, now)
             while way.live < line.next and self._flow.has_room(RESERVE):
-                way.live = 1 + self._send(connection, line.sid, way.live, line.last, now)
+                way.live = 1 + self._send(connection, line.sid, way.live, line.last, now, live=True)
 
     def _send_backlog(self, connection: Sender, now: float) -> None:
         self._flow.adapt()
@@ -255,6 +255,8 @@ class Publisher:
         now: float,
         tries: int = 1,
         place: int | None = None,
+        *,
+        live: bool = False,
     ) -> int:
         """Send a message of these places; return the last place that is dealt with."""
         line = self._outbox.lines.get(sid)
@@ -268,7 +270,7 @@ class Publisher:
         rows = self._outbox.take(sid, first, last, MOST_RECORDS, room)
         if not rows:
             return last
-        payload = message(topic, sid, rows)
+        payload = message(topic, sid, rows, live=live)
         newest = self._outbox.is_newest(line) and rows[-1][0] == line.last
         retain = newest and (line.subject, line.stream) == (NOBODY, Stream.STATUS)
         flight = Flight(
