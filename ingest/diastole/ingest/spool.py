@@ -302,7 +302,7 @@ class Spool:
         with self._transaction():
             for where, given in self._chosen(numbers):
                 self._db.execute(
-                    f"INSERT INTO message ({fields}) SELECT {fields} FROM dead_letter {where}"
+                    f"INSERT INTO message ({fields}, live) SELECT {fields}, 0 FROM dead_letter {where}"
                     " ORDER BY id",
                     given,
                 )
