@@ -159,6 +159,14 @@ def test_no_broker_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "acknowledgement" not in text
 
 
+def test_ingest_answers_an_agent_that_has_never_run(tmp_path: Path, broker: Running) -> None:
+    agent, ingest = agent_file(tmp_path, broker.port), ingest_file(tmp_path, broker.port)
+    log = tmp_path / "ingest.log"
+    with running("ingest", "run", "--config", str(ingest), log=log):
+        until(lambda: "connected" in log.read_text(), "ingest")
+        assert found(agent)["agent acknowledgement"].state == "ok"
+
+
 def test_no_ingest_is_told_with_what_to_do(
     tmp_path: Path, broker: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,12 +215,15 @@ def test_who_is_at_work_is_not_thrown_off_by_its_doctor(
         logs = tmp_path / "ingest.log", tmp_path / "agent.log"
         with (
             running("ingest", "run", "--config", str(ingest), log=logs[0]),
-            running("run", str(agent), log=logs[1]),
+            running("run", str(agent), log=logs[1]) as started,
         ):
             until(lambda: "connected" in logs[0].read_text(), "ingest")
             until(lambda: "broker=up" in logs[1].read_text(), "the agent")
             at_work = found(agent, ingest)
             said = "".join(log.read_text() for log in logs)
+            started.terminate()
+            started.wait(20)
+            assert found(agent)["agent acknowledgement"].what.startswith("ingest answers in ")
         at_rest = found(agent, ingest)
     assert at_work["agent acknowledgement"].what.startswith("the agent is running")
     assert at_work["agent acknowledgement"].state == "ok"

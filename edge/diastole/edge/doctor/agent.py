@@ -114,13 +114,13 @@ def _acknowledged(
     connection: Connection, queue: SimpleQueue[Received], streams: list[Produced], agent: Agent
 ) -> Finding:
     """Greet ingest as the agent does; return whether it answers."""
-    asked = Hello(v=WIRE_SCHEMA, agent=agent.agent, streams=outbox.unacknowledged(streams))
+    asked = Hello(v=WIRE_SCHEMA, agent=agent.agent, streams=outbox.greeting(streams))
     topic = Topic(agent.site, agent.agent, NOBODY, Stream.HELLO)
     begun_s = time.monotonic()
     connection.publish(str(topic), to_bytes(asked))
     for payload in _payloads(queue, ack(agent.site, agent.agent), ANSWER_S):
-        held = len(parse(payload, Ack).held)
-        what = f"ingest answers in {time.monotonic() - begun_s:.1f} s, for {held} streams"
+        parse(payload, Ack)
+        what = f"ingest answers in {time.monotonic() - begun_s:.1f} s"
         return Finding("acknowledgement", "ok", what)
     what = f"no ingest answers for site {agent.site} within {ANSWER_S:g} s"
     remedy = "start diastole ingest run; may it read this site, and write the topic of answers?"

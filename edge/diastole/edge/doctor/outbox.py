@@ -14,6 +14,8 @@ from diastole.edge.errors import shown
 from diastole.edge.records import SECOND_NS
 from diastole.edge.wire.topics import NOBODY, Stream
 
+NO_SID: Final = 16 * "0"
+"""Of no stream: asked for where there is none, ingest answers all the same."""
 PATIENCE_S: Final = 300
 """What is acknowledged at all is so within seconds of a connection."""
 
@@ -56,9 +58,9 @@ def owned(path: Path) -> bool:
     return False
 
 
-def unacknowledged(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
-    """Return by sid the first and the last seq that ingest may not have, for a greeting."""
-    return {s.sid: (s.upto + 1, s.last) for s in streams if s.last > s.upto}
+def greeting(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
+    """Return the first and last seq by sid, as an agent greets ingest; never none of them."""
+    return {s.sid: (1, s.last) for s in streams if s.last} or {NO_SID: (0, 0)}
 
 
 def status_sid(streams: Iterable[Produced]) -> str | None:
