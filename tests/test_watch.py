@@ -25,6 +25,7 @@ from tests.servers import free_port, mosquitto, until
 from tests.views.heard import reading
 
 READINGS = Topic("lab", "pi-1", "p-1", Stream.READING)
+VERB = (sys.executable, "-m", "diastole")
 STATUS = Topic("lab", "pi-1", NOBODY, Stream.STATUS)
 SID = "00112233445566ff"
 
@@ -227,13 +228,3 @@ def embedded(port: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.stdin.close()
         assert process.wait(20) == 0
-
-
-VERB = [
-    sys.executable,
-    "-c",
-    "import sys, argparse\n"
-    "from diastole.edge import cli, commands\n"
-    "cli.VERBS.setdefault(sys.argv[1], cli.Verb(f'diastole.edge.commands:{sys.argv[1]}', ''))\n"
-    "sys.exit(cli.main(sys.argv[1:]))",
-]
