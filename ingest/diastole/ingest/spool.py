@@ -268,8 +268,8 @@ class Spool:
             "SELECT id, received_ms, topic, payload, tries, live FROM message"
             " ORDER BY live DESC, id LIMIT ?"
         )
-        for number, *rest, live in self._db.execute(query, (most,)):
-            yield number, Letter(*rest, live=bool(live))
+        for number, received_ms, topic, payload, tries, live in self._db.execute(query, (most,)):
+            yield number, Letter(received_ms, topic, payload, tries, live=bool(live))
 
     def release(self, numbers: Iterable[int], dead: Sequence[Dead]) -> None:
         """Let go of messages that the store has; what it has not are dead letters from now on."""
