@@ -302,8 +302,8 @@ class Spool:
         with self._transaction():
             for where, given in self._chosen(numbers):
                 self._db.execute(
-                    f"INSERT INTO message ({fields}, live) SELECT {fields}, 0 FROM dead_letter {where}"
-                    " ORDER BY id",
+                    f"INSERT INTO message ({fields}, live)"
+                    f" SELECT {fields}, 0 FROM dead_letter {where} ORDER BY id",
                     given,
                 )
             return self._delete(numbers)
