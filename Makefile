@@ -16,7 +16,7 @@ help: ## list the targets
 # What the demo needs is less than what the tests need; where the latter is installed, it serves both.
 DEMO_READY := $(if $(wildcard $(VENV)/ready-dev),$(VENV)/ready-dev,$(VENV)/ready-demo)
 
-demo: $(DEMO_READY) ## tell a simulated and a real session's story (installs at first)
+demo: $(DEMO_READY) ## walk a simulated wearer over the whole path, then tell a real session (installs at first)
 	@$(BIN)/python -m diastole demo
 
 test: check pytest ## everything that must hold: style, types, imports, tests (installs at first)

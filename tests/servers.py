@@ -1,6 +1,7 @@
 """Real servers, started for a test and gone with it: Mosquitto and InfluxDB 1.8."""
 
 import atexit
+import fcntl
 import os
 import pwd
 import random
@@ -8,10 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -95,6 +97,19 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@contextmanager
+def alone_on(port: int) -> Iterator[None]:
+    """Hold a port that a file names against the other tests; skip where somebody else has it."""
+    with (Path(tempfile.gettempdir()) / f"diastole-tests-{port}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if listens(port):
+            reason = f"port {port} is taken: stop the server that listens there"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        yield
 
 
 class Running:

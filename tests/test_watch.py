@@ -25,6 +25,7 @@ from tests.servers import free_port, mosquitto, until
 from tests.views.heard import reading
 
 READINGS = Topic("lab", "pi-1", "p-1", Stream.READING)
+VERB = (sys.executable, "-m", "diastole")
 STATUS = Topic("lab", "pi-1", NOBODY, Stream.STATUS)
 SID = "00112233445566ff"
 
@@ -125,7 +126,7 @@ def test_lines_tell_readings_marks_and_an_agent_that_has_gone(tmp_path: Path) ->
     assert "calm: heart rate 66 bpm (normal 58-70), RMSSD 41 ms (normal 30-50), p 0.31" in line
     assert "mark by anna: coffee" in mark
     assert "\x1b" not in mark
-    assert "agent lab/pi-1 is gone" in gone
+    assert "lab/pi-1  the agent is gone" in gone
     assert (rest, code) == ("", 130)
 
 
@@ -199,6 +200,12 @@ def test_a_broker_is_named_by_place_or_by_file(tmp_path: Path) -> None:
     assert chosen_broker("[::1]:99", None).host == "::1"
     assert chosen_broker(None, file).port == 1999
     assert chosen_broker(None, None) == Broker()
+    viewer = tmp_path / "viewer.toml"
+    viewer.write_text('[broker]\nuser = "viewer"\n')
+    assert chosen_broker(None, viewer).user == "viewer"
+    file.write_text('site = "lab"\n[broker]\nuser = "agent"\n')
+    with pytest.raises(InputError, match="whom this would throw off: give a file"):
+        chosen_broker(None, file)
     with pytest.raises(InputError, match="give one of them"):
         chosen_broker("localhost:99", file)
     with pytest.raises(InputError, match="plaintext"):
@@ -221,13 +228,3 @@ def embedded(port: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.stdin.close()
         assert process.wait(20) == 0
-
-
-VERB = [
-    sys.executable,
-    "-c",
-    "import sys, argparse\n"
-    "from diastole.edge import cli, commands\n"
-    "cli.VERBS.setdefault(sys.argv[1], cli.Verb(f'diastole.edge.commands:{sys.argv[1]}', ''))\n"
-    "sys.exit(cli.main(sys.argv[1:]))",
-]

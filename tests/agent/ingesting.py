@@ -6,7 +6,7 @@ import sys
 import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from diastole.edge.mqtt import Broker, Connection, Received
 from diastole.edge.records import Status
@@ -15,7 +15,6 @@ from diastole.edge.wire.messages import Ack, Held, Message, parse, to_bytes
 from diastole.edge.wire.topics import EVERYTHING, Stream, ack
 from diastole.edge.wire.topics import parse as parse_topic
 
-MAIN = "from diastole.edge.cli import main; import sys; sys.exit(main())"
 VERB = """
 import sys
 from argparse import ArgumentParser
@@ -84,7 +83,9 @@ class Ingest:
 
 
 class Process:
-    """A verb of the agent as a process."""
+    """A verb of the agent as a process; none outlives its test."""
+
+    started: ClassVar[list["Process"]] = []
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.log = folder / "agent.log"
@@ -94,6 +95,7 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", VERB, *words], stdout=log, stderr=log, cwd=folder
             )
+        self.started.append(self)
 
     @property
     def running(self) -> bool:

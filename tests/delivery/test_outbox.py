@@ -16,7 +16,7 @@ from diastole.edge.delivery.file import depth_at
 from diastole.edge.delivery.outbox import Limits, Outbox
 from diastole.edge.delivery.produced import produced_at
 from diastole.edge.delivery.ranges import merged, of_places, size, without
-from diastole.edge.errors import BadFile
+from diastole.edge.errors import BadFile, OutputError
 from diastole.edge.records import Status
 from diastole.edge.wire import encode
 from diastole.edge.wire.messages import Held
@@ -247,6 +247,21 @@ def test_the_folder_is_the_owners_alone_and_the_outbox_one_agents(tmp_path: Path
         opened(tmp_path)
     outbox.close()
     opened(tmp_path).close()
+
+
+def test_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "agent").write_text("a file")
+    with pytest.raises(OutputError):
+        opened(tmp_path)
+
+
+def test_notes_that_were_told_are_gone_and_new_ones_come(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, Limits(max_mb=0.001))
+    for _ in range(2):
+        outbox.commit(tick(Stream.READING, 1, 2, 3, size=900))
+        told, outbox.notes = outbox.notes, []
+        assert "is full" in told[-1]
+    outbox.close()
 
 
 def test_a_newer_file_and_a_strangers_are_refused_and_left_as_they_are(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from diastole.ingest.service import IN_FLIGHT, SESSION_S, Service
 from diastole.ingest.settings import Ingest, SpoolSettings, Sqlite
 from diastole.ingest.spool import Limits, Spool, prepared
 from tests.conftest import ROOT
-from tests.servers import mosquitto, until
+from tests.servers import Absent, find, mosquitto, until
 
 AGENTS = 4
 READINGS = 40_000
@@ -114,7 +114,12 @@ def _timed(port: int, it: Running, batch: int, stores: bool) -> tuple[float, flo
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, or what is missing for it."""
+    try:
+        find("mosquitto")
+    except Absent as absent:
+        print(absent)
+        return
     for name, part in (("receiver and spool", receiving), ("with worker, SQLite", serving)):
         for batch in (1, 16):
             measured(name, part, batch)

@@ -49,9 +49,10 @@ def called(*words: str) -> "subprocess.CompletedProcess[str]":
 class Serving:
     """``diastole ingest`` on these settings, its lines in a file; a context that ends it."""
 
-    def __init__(self, settings: Path) -> None:
+    def __init__(self, settings: Path, said: Path | None = None, until: str = "connected") -> None:
         self.settings = settings
-        self._said = settings.with_name("said.log")
+        self._said = said or settings.with_name("said.log")
+        self._until = f"said={until}"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -60,8 +61,8 @@ class Serving:
         with self._said.open("ab") as said:
             command = [sys.executable, "-c", MAIN, "--config", str(self.settings)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said)
-        before = self.said.count("said=connected")
-        until(lambda: self.said.count("said=connected") > before, "ingest to connect")
+        before = self.said.count(self._until)
+        until(lambda: self.said.count(self._until) > before, self._until)
 
     @property
     def said(self) -> str:

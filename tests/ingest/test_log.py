@@ -1,5 +1,8 @@
 """Lines of ingest: one each, readable by a program, and not the same one over and over."""
 
+import logging
+
+from diastole.ingest.log import Forwarded
 from tests.ingest.sent import Moment, a_log
 
 
@@ -22,3 +25,14 @@ def test_the_same_is_said_once_a_minute_and_counted() -> None:
     clock.now_s = 61
     log.again("no room", "spool")
     assert page.getvalue().splitlines()[-1].endswith("about=spool since=4")
+
+
+def test_what_others_say_is_a_line_too() -> None:
+    log, page = a_log()
+    other = logging.getLogger("tests.other")
+    other.addHandler(Forwarded(log))
+    try:
+        other.warning("the broker %s", "is gone")
+    finally:
+        other.handlers.clear()
+    assert page.getvalue().endswith('said=warning by=tests.other why="the broker is gone"\n')

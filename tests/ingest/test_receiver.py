@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.mqtt import Received
+from diastole.edge.mqtt import Received, TooLarge
 from diastole.edge.wire import WIRE_SCHEMA
-from diastole.edge.wire.messages import Held, Hello, to_bytes
+from diastole.edge.wire.messages import Held, Hello, last_will, to_bytes
 from diastole.edge.wire.topics import Stream
 from diastole.ingest.intake import Intake
 from diastole.ingest.receiver import MOST_MESSAGES, Receiver
@@ -106,6 +106,19 @@ def test_who_cannot_be_told_is_told_later(desk: Desk) -> None:
     assert desk.tell(5) == [Held(sid=SID, upto=1)]
 
 
+def test_a_broker_that_takes_no_such_packet_does_not_stop_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object, **__: object) -> int:
+        what = "a message of 9 bytes for a broker that takes 8"
+        raise TooLarge(what, "raise it")
+
+    desk.take(payload([1]))
+    monkeypatch.setattr(desk.line, "publish", too_large)
+    assert desk.tell(0) == []
+    assert "a broker that takes 8" in desk.page.getvalue()
+
+
 def test_a_greeting_is_answered_with_what_is_held(desk: Desk) -> None:
     desk.take(payload([1, 2, 5]))
     desk.tell(0)
@@ -124,10 +137,13 @@ def test_a_greeting_of_another_is_a_dead_letter(desk: Desk) -> None:
     assert len(list(desk.spool.dead_letters())) == 1
 
 
-def test_what_a_broker_had_retained_is_not_new(desk: Desk) -> None:
-    desk.take(payload([1]), retained=True)
+def test_a_will_that_a_broker_had_retained_is_not_new(desk: Desk) -> None:
+    topic = TOPIC._replace(subject="-", stream=Stream.STATUS)
+    desk.take(last_will(topic), topic=str(topic), retained=True)
     assert desk.line.acknowledged == [1]
     assert waiting(desk.spool) == []
+    desk.take(payload([1], topic=topic), topic=str(topic), retained=True)
+    assert len(waiting(desk.spool)) == 1
 
 
 def test_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Path) -> None:
@@ -142,7 +158,7 @@ def test_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Pat
     assert desk.line.acknowledged == desk_before
     assert "nothing is acknowledged until then" in desk.page.getvalue()
     emptier = Spool(spool.path)
-    emptier.release(1, waiting_before, [])
+    emptier.release(range(1, waiting_before + 1), [])
     emptier.close()
     taking.join(20)
     assert desk.line.acknowledged == [*desk_before, desk_before[-1] + 1]

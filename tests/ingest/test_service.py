@@ -13,6 +13,7 @@ from diastole.edge.wire.messages import Hello, Message, parse, to_bytes
 from diastole.edge.wire.topics import Stream
 from diastole.ingest.spool import Spool
 from diastole.ingest.stores.sqlite import SqliteStore
+from tests.conftest import ROOT
 from tests.ingest.sent import SID, START_MS, TOPIC, payload, waiting
 from tests.ingest.serving import Agent, Serving, called, write_settings
 from tests.servers import Running, mosquitto, until
@@ -141,6 +142,16 @@ def test_a_broker_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> No
             agent.send_each([1])
             until(lambda: agent.upto(SID) == 1, "it to be held")
     running.stop()
+
+
+def test_the_file_in_configs_is_started_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with Serving(ROOT / "configs" / "ingest.toml", tmp_path / "said.log", "started") as serving:
+        assert serving.stop() == 0
+    assert f"spool={tmp_path}/diastole/ingest.spool" in serving.said
+    assert (tmp_path / "diastole" / "ingest.spool").exists()
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_what_is_kept_is_there_for_another_process_in_its_order(spool: Spool) ->
 def test_released_messages_go_and_held_places_stay(spool: Spool) -> None:
     kept(spool, b"one", b"two", b"three", upto=3)
     dead = Dead(letter(b"two"), Why.REFUSED, "too odd \ud800")
-    spool.release(1, 2, [dead])
+    spool.release([1, 2], [dead])
     assert [one.payload for one in waiting(spool)] == [b"three"]
     assert spool.depth()[0] == 1
     assert spool.held(KEY).upto == 3
@@ -72,7 +72,7 @@ def test_no_room_keeps_nothing_and_room_lets_it_go_on(tmp_path: Path) -> None:
     assert len(waiting(spool)) == 10
     assert spool.held(KEY).upto == 10
     emptier = Spool(spool.path)
-    emptier.release(1, 10, [])
+    emptier.release(range(1, 11), [])
     kept(spool, b"more", upto=11)
     assert [one.payload for one in waiting(spool)] == [b"more"]
     for one in (spool, emptier):
@@ -167,3 +167,17 @@ def test_payloads_and_topics_come_back_as_they_were(spool: Spool) -> None:
     odd = Letter(-1, "a\0b/\N{GREEK SMALL LETTER RHO}", bytes(range(256)), 3)
     spool.keep([odd], [], [])
     assert waiting(spool) == [odd]
+
+
+def test_what_was_said_just_now_goes_before_what_waited(tmp_path: Path) -> None:
+    prepared(tmp_path / "spool.db", 0)
+    spool = Spool(tmp_path / "spool.db")
+    waited = [Letter(n, "topic", b"%d" % n) for n in range(3)]
+    spool.keep(waited, [], [])
+    spool.keep([Letter(3, "topic", b"3", live=True)], [], [])
+    numbers = [number for number, _ in spool.oldest(10)]
+    assert [letter.received_ms for _, letter in spool.oldest(10)] == [3, 0, 1, 2]
+    spool.release(numbers[:2], [])
+    assert [letter.received_ms for _, letter in spool.oldest(10)] == [1, 2]
+    assert spool.depth() == (2, 1)
+    spool.close()

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diastole.edge.records import SECOND_NS, Event, EventPhase
+from diastole.edge.records import SECOND_NS, Beat, BeatKind, Event, EventPhase
 from diastole.edge.wire.messages import Message, last_will, parse
 from diastole.edge.wire.topics import Stream
 from diastole.ingest.decoding import Why
-from diastole.ingest.spool import Letter, Spool
+from diastole.ingest.spool import Dead, Letter, NoRoom, Spool
 from diastole.ingest.stores import Row, RowsRefused, StoreAway
 from diastole.ingest.stores.sqlite import SqliteStore
 from diastole.ingest.worker import Stopped, Worker
@@ -30,6 +31,9 @@ from tests.ingest.sent import (
     payload,
     waiting,
 )
+from tests.ingest.stores import a_store
+
+DAY_NS = 86_400 * SECOND_NS
 
 
 class OddStore:
@@ -176,6 +180,23 @@ def test_a_stop_while_the_store_is_away_leaves_all_in_the_spool(tmp_path: Path) 
     spool.close()
 
 
+def test_a_spool_that_cannot_let_go_now_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, failures = bench.spool.release, [NoRoom("full"), NoRoom("full")]
+
+    def later(numbers: Sequence[int], dead: Sequence[Dead]) -> None:
+        if failures:
+            raise failures.pop()
+        release(numbers, dead)
+
+    monkeypatch.setattr(bench.spool, "release", later)
+    bench.work(letter(payload([1])))
+    assert bench.times == [1]
+    assert bench.stopping.waits == [1, 1]
+    assert waiting(bench.spool) == []
+
+
 def test_a_refused_row_alone_becomes_a_dead_letter(bench: Bench) -> None:
     bench.store.refused = {at_place(37): False, at_place(80): True}
     bench.work(*[letter(payload(range(seq, seq + 10))) for seq in range(1, 101, 10)])
@@ -290,3 +311,23 @@ def test_ingests_own_row_is_written_when_the_store_is_back(bench: Bench) -> None
     bench.worker.write_own(row(2, {"lag_s": 0.0}, "status"))
     assert len(bench.store.rows) == 1
     assert "own status refused" in bench.page.getvalue()
+
+
+def test_a_beat_that_the_database_no_longer_keeps_is_expired_and_no_dead_letter(
+    tmp_path: Path,
+) -> None:
+    beats = TOPIC._replace(stream=Stream.BEAT)
+    now_ns = time.time_ns()
+    nouns = [
+        Beat(device="strap", time_ns=now_ns - days * DAY_NS, rr_ms=800.0, kind=BeatKind.RR)
+        for days in (0, 40, 1)
+    ]
+    spool = a_spool(tmp_path)
+    spool.keep([letter(payload([1, 2, 3], topic=beats, nouns=nouns), beats)], [], [])
+    with a_store("influx-1.8", tmp_path) as store:
+        worker = Worker(spool, store, a_log()[0], threading.Event())
+        assert worker.step()
+        assert store.count() == {"beat": 2}
+    assert (worker.counts["stored"], worker.counts["expired"]) == (2, 1)
+    assert list(spool.dead_letters()) == []
+    spool.close()

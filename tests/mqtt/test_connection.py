@@ -13,8 +13,6 @@ from diastole.edge.mqtt import Broker, Received, TooLarge
 from tests.mqtt.talk import Talk
 from tests.servers import free_port, mosquitto, until
 
-KEEPING = ("persistence true", "persistence_location ./", "autosave_interval 1")
-
 
 def test_what_is_published_arrives_and_is_answered(tmp_path: Path) -> None:
     with (
@@ -201,6 +199,15 @@ def test_the_farewell_is_sent_and_the_will_is_not(tmp_path: Path) -> None:
             assert late.payloads == [b"after"]  # what is retained is not sent again
 
 
+def test_who_only_looks_in_is_shown_what_was_retained(tmp_path: Path) -> None:
+    with mosquitto(tmp_path) as broker, Talk(broker.port, "agent") as agent:
+        agent.up()
+        agent.send("status", b"here", retain=True)
+        with Talk(broker.port, "viewer", "status", clean=True) as viewer:
+            until(lambda: viewer.received, "the status")
+            assert viewer.received[0].retained
+
+
 def test_the_will_is_told_for_an_agent_that_was_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +249,10 @@ def test_two_of_one_name_are_told_so(tmp_path: Path) -> None:
 
 
 def test_a_message_that_the_broker_never_takes_is_refused_here(tmp_path: Path) -> None:
-    with mosquitto(tmp_path, "max_packet_size 1000") as broker, Talk(broker.port, "agent") as agent:
+    with (
+        mosquitto(tmp_path, "max_packet_size 1000") as broker,
+        Talk(broker.port, "agent", "a") as agent,
+    ):
         agent.up()
         assert agent.connection.max_packet == 1000
         with pytest.raises(TooLarge, match="raise max_packet_size"):

@@ -61,7 +61,7 @@ def drawn(board: Board, *, at_s: float = 0.0, width: int = 120, trouble: str = "
 def test_a_reading_is_a_line_in_the_wearers_time() -> None:
     (line,) = told(Board(), reading(utc_offset_min=120, simulated=True))
     assert line == (
-        "14:00:00  lab/pi-1/p-1/strap (SIMULATED)  calm: heart rate 66 bpm (normal 58-70), "
+        "14:00:00  lab/pi-1/p-1/strap  SIMULATED, calm: heart rate 66 bpm (normal 58-70), "
         "RMSSD 41 ms (normal 30-50), p 0.31"
     )
 
@@ -118,13 +118,13 @@ def test_marks_are_kept_and_nothing_of_theirs_reaches_the_terminal() -> None:
 def test_an_agent_comes_goes_and_comes_back() -> None:
     board = Board()
     assert told(board, status(online=1, outbox_rows=3), OWN) == [
-        "12:00:00  agent lab/pi-1 is online, outbox 3 rows"
+        "12:00:00  lab/pi-1  the agent is online, outbox 3 rows"
     ]
     assert told(board, status(online=1, outbox_rows=4), OWN) == []
-    assert told(board, status(0, online=0), OWN) == ["12:00:00  agent lab/pi-1 is gone"]
+    assert told(board, status(0, online=0), OWN) == ["12:00:00  lab/pi-1  the agent is gone"]
     assert "agent lab/pi-1 is gone" in drawn(board)
     back = status(NOON_NS + SECOND_NS, online=1, outbox_rows=9)
-    assert told(board, back, OWN) == ["12:00:01  agent lab/pi-1 is online, outbox 9 rows"]
+    assert told(board, back, OWN) == ["12:00:01  lab/pi-1  the agent is online, outbox 9 rows"]
     assert told(board, status(NOON_NS, online=1, outbox_rows=5), OWN) == []
     assert "outbox 9 rows" in drawn(board)
 
@@ -134,7 +134,8 @@ def test_what_an_agent_has_trouble_with_is_drawn() -> None:
     record = Status(
         device=NOBODY, time_ns=NOON_NS, values={"online": 1}, text={"trouble": "no\x1bmodel"}
     )
-    told(board, record, OWN)
+    assert "12:00:00  lab/pi-1  the agent says: no�model" in told(board, record, OWN)
+    assert not any("says" in line for line in told(board, record, OWN))
     assert "no�model" in drawn(board)
 
 

@@ -33,7 +33,7 @@ class Verb(NamedTuple):
 
 
 VERBS: Final = {
-    "demo": Verb("diastole.edge.commands:demo", "tell a simulated and a real session's story"),
+    "demo": Verb("diastole.edge.commands:demo", "the whole path simulated, a real session told"),
     "doctor": Verb("diastole.edge.commands:doctor", "what is wrong, and what to do about it"),
     "evaluate": Verb(
         "diastole.models.commands:evaluate", "how well stress is told, on people unseen", "train"

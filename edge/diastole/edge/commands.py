@@ -52,7 +52,12 @@ def watch(parser: ArgumentParser) -> Run:
     """Declare ``diastole watch``: what a broker carries, live."""
     add = parser.add_argument
     add("--broker", metavar="HOST:PORT", help="default: 127.0.0.1:1883")
-    add("--config", type=Path, metavar="FILE", help="take [broker] of an agent.toml or ingest.toml")
+    add(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="take its [broker]: of an agent.toml, or a viewer's own",
+    )
     add("--site", help="of this site alone")
     add("--once", action="store_true", help="listen for a few seconds, show, and end")
     add("--json", action="store_true", help="a line of JSON for each record")
@@ -126,9 +131,13 @@ def _doctor(given: Namespace) -> int:
 
 def _shows() -> None:
     """Let a verb that shows what happens end tidily by any signal, and show no log beside it."""
+    import io
     import logging
     import signal
+    import sys
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a mark may hold what a terminal cannot show
     logging.getLogger("diastole").addHandler(logging.NullHandler())
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+import tomllib
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from diastole.edge.errors import InputError
+from diastole.edge.errors import BadFile, InputError
 from diastole.edge.mqtt import Broker, Connection, Received
 from diastole.edge.settings import read_table
-from diastole.edge.views.board import Board, clean
+from diastole.edge.views.board import Board
+from diastole.edge.views.phrases import clean
 from diastole.edge.wire import Noun, decode
 from diastole.edge.wire.messages import Message, parse
 from diastole.edge.wire.topics import NAME, ROOT, VERSION, Stream, Topic
@@ -144,7 +146,7 @@ def chosen_broker(place: str | None, config: Path | None) -> Broker:
         wrong = "--broker and --config name a broker each"
         raise InputError(wrong, "give one of them")
     if config is not None:
-        return read_table(config, "broker", Broker) or Broker()
+        return _of_file(config)
     if place is None:
         return Broker()
     host, _, port = place.rpartition(":") if ":" in place else (place, "", "1883")
@@ -155,6 +157,17 @@ def chosen_broker(place: str | None, config: Path | None) -> Broker:
     for mistake in broker.mistakes():
         wrong = f"--broker {place}: {mistake.what}"
         raise InputError(wrong, "give its settings by --config FILE")
+    return broker
+
+
+def _of_file(config: Path) -> Broker:
+    """Return the ``[broker]`` of a file, unless it is the login of somebody who is at work."""
+    broker = read_table(config, "broker", Broker) or Broker()
+    others = tomllib.loads(config.read_text(encoding="utf-8-sig")).keys() - {"broker"}
+    if broker.user is not None and others:
+        what = "names a user that belongs to an agent or to ingest, whom this would throw off"
+        remedy = "give a file of a [broker] alone, with a viewer's user"
+        raise BadFile(config, what, remedy)
     return broker
 
 

@@ -1,129 +1,80 @@
-"""What ``diastole doctor`` asks of ingest: its settings, store, spool, and what it said last.
+"""What ``diastole doctor`` asks of ingest: its store, its spool, its dead letters."""
 
-A check is a row: name, ``ok``, ``warn`` or ``fail``, what is found, and the remedy. Nothing is
-changed, and ingest may be running.
-"""
-
-import shutil
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from diastole.edge.errors import InputError, shown
-from diastole.edge.wire.topics import NOBODY, Stream
-from diastole.ingest.own import EVERY_S
+from diastole.edge.errors import DiastoleError
+from diastole.ingest.service import is_running
 from diastole.ingest.settings import Ingest, read_ingest
 from diastole.ingest.spool import opened
-from diastole.ingest.stores import Row, Store, StoreAway
+from diastole.ingest.stores import StoreAway
 
-Found = tuple[str, str, str, str]
-LATE_S: Final = 300
-"""What is kept reaches a store that takes it within seconds."""
-SILENT_MS: Final = round(2.5 * EVERY_S * 1000)
-_MB: Final = 1_000_000
-_LITTLE: Final = 5
-"""Times what must stay free."""
+LONG_S: Final = 60.0
+"""A store that has all within a minute is not behind."""
+
+Row = tuple[str, str, str, str]
+"""Name, state (ok, warn or fail), what was found, what to do."""
 
 
-def checks(path: Path) -> Iterator[Found]:
-    """Yield what is found of the ingest that this file describes."""
+def checks(path: Path) -> Iterator[Row]:
+    """Yield what is well and what is not, of the ingest with these settings; raises no errors."""
     try:
         settings = read_ingest(path)
-    except InputError as error:
-        yield "settings", "fail", error.what, error.remedy
+    except DiastoleError as error:
+        yield "settings", "fail", str(error), "correct the file"
         return
-    yield "settings", "ok", f"{shown(path)} is right", ""
-    yield _room(settings)
+    yield _store(settings)
     yield from _spool(settings)
-    yield from _store(settings)
 
 
-def _room(settings: Ingest) -> Found:
-    place = settings.spool_file.absolute()
-    there = next(folder for folder in place.parents if folder.exists())
-    free_mb = shutil.disk_usage(there).free / _MB
-    what = f"{free_mb / 1000:.1f} GB free at {shown(there)}"
-    if free_mb < settings.spool.free_mb:
-        remedy = "free some space, or name another [spool] path: ingest takes nothing in until then"
-        return "disk", "fail", what, remedy
-    if free_mb < _LITTLE * settings.spool.free_mb:
-        return "disk", "warn", what, "free some space, or name another [spool] path"
-    return "disk", "ok", what, ""
-
-
-def _spool(settings: Ingest) -> Iterator[Found]:
-    if not settings.spool_file.exists():
-        what = f"{shown(settings.spool_file)} is not there: ingest has not run yet"
-        yield "spool", "warn", what, "start it by diastole ingest run"
-        return
+def _store(settings: Ingest) -> Row:
     try:
-        spool = opened(settings.spool_file)
-    except InputError as error:
-        yield "spool", "fail", error.what, error.remedy
+        store = settings.store()
+        try:
+            counts = store.count()
+        finally:
+            store.close()
+    except StoreAway as away:
+        remedy = "diastole ingest init, or correct [influx]" if away.alarm else "start the store"
+        return "store", "fail", str(away), remedy
+    except DiastoleError as error:
+        return "store", "fail", str(error), "correct the settings"
+    told = ", ".join(f"{rows:,} {name}" for name, rows in counts.items()) or "empty"
+    return "store", "ok", f"it answers: {told}", ""
+
+
+def _spool(settings: Ingest) -> Iterator[Row]:
+    path = settings.spool_file
+    runs = is_running(path)
+    start = "diastole ingest run"
+    yield ("ingest", "ok", "it runs", "") if runs else ("ingest", "warn", "it does not run", start)
+    try:
+        spool = opened(path)
+    except DiastoleError as error:
+        yield "spool", "warn", str(error), start
         return
     try:
         waiting, oldest_ms = spool.depth()
         dead = spool.dead_by_reason()
     finally:
         spool.close()
-    late_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
-    what = f"{waiting} messages wait for the store"
-    if late_s > LATE_S:
-        remedy = "nothing is lost; is ingest running, and does the store answer?"
-        yield "spool", "warn", f"{what}, the oldest for {late_s / 60:.0f} min", remedy
-    else:
-        yield "spool", "ok", what, ""
-    if dead:
-        whys = ", ".join(f"{why.value} {n}" for why, n in dead.items())
-        what = f"{sum(dead.values())} messages could not be stored ({whys})"
-        yield "dead letters", "warn", what, "see them by diastole ingest dead-letters list"
+    behind_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
+    told = f"{waiting:,} messages wait, the oldest for {behind_s:.0f} s"
+    late = behind_s > LONG_S
+    yield "spool", "warn" if late else "ok", told, "see ingest's lines on the store" * late
+    yield _room(settings)
+    letters = ", ".join(f"{n} {why.value}" for why, n in dead.items())
+    remedy = "diastole ingest dead-letters list"
+    yield "dead letters", "warn" if dead else "ok", letters or "none", remedy * bool(dead)
 
 
-def _store(settings: Ingest) -> Iterator[Found]:
-    kept = settings.sqlite and Path(settings.sqlite.path).expanduser()
-    if kept and not kept.exists():
-        yield "store", "warn", f"{shown(kept)} is not there yet", "make it by diastole ingest init"
-        return
-    try:
-        store = settings.store()
-        try:
-            counts = store.count()
-            last = _last_status(settings, store)
-        finally:
-            store.close()
-    except StoreAway as away:
-        yield "store", "fail", str(away), "start the store, or correct its settings"
-        return
-    except InputError as error:
-        yield "store", "fail", error.what, error.remedy
-        return
-    what = ", ".join(f"{kind} {rows:,}" for kind, rows in counts.items()) or "nothing yet"
-    yield "store", "ok", f"it answers, and has {what}", ""
-    yield from _said(last)
-
-
-def _last_status(settings: Ingest, store: Store) -> Row | None:
-    now_ms = round(time.time() * 1000)
-    tags = {"site": NOBODY, "agent": settings.name}
-    rows = store.read(Stream.STATUS.value, tags, (), now_ms - SILENT_MS, now_ms + SILENT_MS)
-    return max(rows, key=lambda row: row.time_ms, default=None)
-
-
-def _said(last: Row | None) -> Iterator[Found]:
-    """Yield what ingest has said of itself in the last minutes."""
-    if last is None:
-        remedy = "start it by diastole ingest run; it speaks a minute after its start"
-        yield "running", "warn", "ingest has said nothing for minutes", remedy
-        return
-    said = {name: value for name, value in last.fields.items() if isinstance(value, float)}
-    what = f"{said.get('received_per_s', 0):.1f} messages/s, {said.get('lag_s', 0):.1f} s behind"
-    yield "running", "ok", what, ""
-    if said.get("spool_full"):
-        yield "spool full", "fail", "nothing is taken in", "free some space, or raise most_mb"
-    if said.get("two_agents"):
-        what = f"{said['two_agents']:.0f} times an agent came back as another of the same name"
-        yield "names", "warn", what, "give each agent a name of its own"
-    if said.get("future"):
-        what = f"{said['future']:.0f} records are of the future"
-        yield "clocks", "warn", what, "set the clock of the agent or of this machine"
+def _room(settings: Ingest) -> Row:
+    place = os.statvfs(settings.spool_file.parent)
+    free, least = place.f_bavail * place.f_frsize, settings.limits.free_bytes
+    told = f"{free / 1e9:.1f} GB are free beside the spool, {least / 1e9:.1f} GB stay free"
+    if free < least:
+        return "spool's disk", "fail", told, "free some space: nothing is acknowledged until then"
+    return "spool's disk", "ok", told, ""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from diastole.edge.wire.messages import Drop, Held, Message, message
 from diastole.edge.wire.topics import Topic
@@ -11,6 +11,7 @@ from diastole.ingest.log import Log
 from diastole.ingest.ranges import Ranges
 from diastole.ingest.spool import Dead, Letter, Spool, StreamKey
 
+T = TypeVar("T")
 _MOST_STREAMS: Final = 10_000
 """Kept in memory; the others are read when they come again."""
 _MOST_RANGES: Final = 100
@@ -45,12 +46,12 @@ class Intake:
             for key in group.touched:  # what is held is what the spool says
                 self._streams.pop(key, None)
             raise
-        while len(self._streams) > _MOST_STREAMS:
-            del self._streams[next(iter(self._streams))]
+        _forget_oldest(self._streams)
+        _forget_oldest(self._incarnations)
         self.counts += group.counts
         self.counts["received"] += len(letters)
         for dead in group.dead:
-            self._log.again("dead letter", dead.letter.topic, reason=dead.why, detail=dead.detail)
+            self._log.again("dead letter", dead.about, topic=dead.letter.topic, why=dead.detail)
         return group.touched
 
     def held(self, stream: StreamKey) -> Held:
@@ -67,6 +68,7 @@ class Intake:
                 identity = unfit.identity
                 self._grow(unfit.topic, identity.sid, identity.seqs, identity.drops, group)
             return
+        letter = letter._replace(live=sent.live or sent.sid is None)
         if sent.sid is None:
             group.letters.append(letter)
             return
@@ -127,4 +129,9 @@ class _Group:
 
 def _part(topic: Topic, sent: Message, positions: Iterable[int]) -> bytes:
     records = [(sent.seqs[i], bytes(sent.records[i])) for i in positions]
-    return message(topic, str(sent.sid), records)
+    return message(topic, str(sent.sid), records, live=sent.live)
+
+
+def _forget_oldest(known: dict[T, Any]) -> None:
+    while len(known) > _MOST_STREAMS:
+        del known[next(iter(known))]

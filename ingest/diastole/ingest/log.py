@@ -1,5 +1,6 @@
 """What ingest says while it runs: a line each, ``key=value``; what repeats, once a minute."""
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -46,6 +47,18 @@ class Log:
             self._spoken[key] = now
             withheld = self._withheld.pop(key, 0)
         self.say(what, about=about, **values, **({"since": withheld} if withheld else {}))
+
+
+class Forwarded(logging.Handler):
+    """Hands on what libraries and other rooms say."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it as a line."""
+        self._log.say(record.levelname.lower(), by=record.name, why=self.format(record))
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,7 @@ from diastole.edge.errors import InputError
 from diastole.edge.wire import WIRE_SCHEMA
 from diastole.edge.wire.messages import Ack, to_bytes
 from diastole.edge.wire.topics import ack
-from diastole.ingest.decoding import Unfit, is_hello, opened_hello
+from diastole.ingest.decoding import Unfit, is_hello, opened, opened_hello
 from diastole.ingest.intake import Intake
 from diastole.ingest.log import Log
 from diastole.ingest.spool import Letter, NoRoom, StreamKey
@@ -88,7 +88,7 @@ class Receiver:
         letters = [
             Letter(ms, received.topic, received.payload)
             for ms, received in group
-            if not received.retained and not self._greeted(received)
+            if not _is_old_will(received) and not self._greeted(received)
         ]
         if letters:
             touched = self._kept(letters, intake)
@@ -163,3 +163,13 @@ class Receiver:
             self.full = False
             return touched
         return None
+
+
+def _is_old_will(received: "Received") -> bool:
+    """Return whether a broker repeats what it has retained, of a time that nobody knows."""
+    if not received.retained:
+        return False
+    try:
+        return opened(received.topic, received.payload)[1].sid is None
+    except Unfit:
+        return False

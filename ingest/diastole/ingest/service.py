@@ -1,6 +1,7 @@
 """``diastole ingest``: connection, receiver and worker joined, watched, and ended in order."""
 
 import fcntl
+import logging
 import os
 import signal
 import threading
@@ -9,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import format_exception
 from typing import Final
 
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Connection
 from diastole.edge.outputs import make_folder
 from diastole.ingest.intake import Intake
-from diastole.ingest.log import Log
+from diastole.ingest.log import Forwarded, Log
 from diastole.ingest.own import Own
 from diastole.ingest.receiver import Receiver
 from diastole.ingest.settings import Ingest
@@ -81,16 +83,12 @@ class Service:
             finally:
                 self._end(threads)
         for error in self._broken:
-            self._log.say("failed", why=repr(error), do="see the error; it is started again")
+            self._log.say("failed", why="".join(format_exception(error)), do="start it again")
         self._log.say("stopped")
         return 1 if self._broken else 0
 
     def _watch(self) -> None:
-        trouble: str | None = None
         while not self._stopping.wait(_LOOK_S):
-            if self.connection.trouble != trouble:
-                trouble = self.connection.trouble
-                self._log.say("broker", trouble=trouble or "none any more")
             if not self.connection.alive:
                 self._broken.append(RuntimeError("the connection's thread has ended"))
                 self._stopping.set()
@@ -153,24 +151,44 @@ def serve(settings: Ingest) -> int:
     """Run ingest until SIGTERM or SIGINT."""
     settings.broker.password()
     settings.broker.tls()
-    service = Service(settings, Log(time.time_ns, time.monotonic))
+    log = Log(time.time_ns, time.monotonic)
+    logging.getLogger().addHandler(Forwarded(log))
+    service = Service(settings, log)
     for which in (signal.SIGTERM, signal.SIGINT):
         signal.signal(which, service.stop)
     return service.run()
 
 
+def is_running(spool: Path) -> bool:
+    """Return whether a process works with this spool."""
+    place = _lock_of(spool)
+    if not place.exists():
+        return False
+    lock = os.open(place, os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(spool: Path) -> Iterator[None]:
     """Hold the spool; raise InputError where another process has it."""
-    make_folder(path.parent, 0o700)
-    place = path.with_name(path.name + ".lock")
-    lock = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+    make_folder(spool.parent, 0o700)
+    lock = os.open(_lock_of(spool), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            what = f"another process works with the spool {path}"
+            what = f"another process works with the spool {spool}"
             raise InputError(what, "stop it, or name another [spool] path") from None
         yield
     finally:
         os.close(lock)
+
+
+def _lock_of(spool: Path) -> Path:
+    return spool.with_name(spool.name + ".lock")

@@ -23,8 +23,9 @@ _TABLES: Final = """
 CREATE TABLE message (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received_ms INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
-    tries INTEGER NOT NULL DEFAULT 0
+    tries INTEGER NOT NULL DEFAULT 0, live INTEGER NOT NULL
 );
+CREATE INDEX in_turn ON message (live DESC, id);
 CREATE TABLE stream (
     site TEXT NOT NULL, agent TEXT NOT NULL, sid TEXT NOT NULL, held TEXT NOT NULL,
     PRIMARY KEY (site, agent, sid)
@@ -37,7 +38,9 @@ CREATE TABLE dead_letter (
 """
 _SLOTS: Final = 1024
 """Pages that a checkpoint waits for: 4 MB of log."""
-_NO_ROOM: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_PASSES: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+)
 _RUINED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _RANGES: Final = msgspec.json.Decoder(list[Range])
 _MOST_TEXT: Final = 500
@@ -64,12 +67,16 @@ class StreamKey(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message that is kept as it came; ``tries``: how often it has been a dead letter."""
+    """A message that is kept as it came; ``tries``: how often it has been a dead letter.
+
+    What is ``live`` was said just now, and goes into the store before what waited.
+    """
 
     received_ms: int
     topic: str
     payload: bytes
     tries: int = 0
+    live: bool = False
 
 
 class Dead(NamedTuple):
@@ -78,6 +85,11 @@ class Dead(NamedTuple):
     letter: Letter
     why: Why
     detail: str
+
+    @property
+    def about(self) -> str:
+        """Return of whom it is and why, in few words."""
+        return f"{'/'.join(self.letter.topic.split('/')[2:4])} {self.why.value}"
 
 
 def prepared(path: Path, wall_ns: int) -> list[str]:
@@ -221,14 +233,16 @@ class Spool:
         return int(size * (pages - unused))
 
     def _put(self, letters: Iterable[Letter]) -> None:
-        query = "INSERT INTO message (received_ms, topic, payload, tries) VALUES (?, ?, ?, ?)"
+        query = (
+            "INSERT INTO message (received_ms, topic, payload, tries, live) VALUES (?, ?, ?, ?, ?)"
+        )
         self._db.executemany(query, letters)
 
     def _bury(self, dead: Iterable[Dead]) -> None:
         self._db.executemany(
             "INSERT INTO dead_letter (received_ms, topic, payload, tries, reason, detail)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            ((*d.letter, d.why.value, _text(d.detail[:_MOST_TEXT])) for d in dead),
+            ((*d.letter[:4], d.why.value, _text(d.detail[:_MOST_TEXT])) for d in dead),
         )
 
     @contextmanager
@@ -241,7 +255,7 @@ class Spool:
         except BaseException as error:
             with suppress(sqlite3.Error):  # a full disk has taken it back already
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error) and _code(error) in _NO_ROOM:
+            if isinstance(error, sqlite3.Error) and _code(error) in _PASSES:
                 what = f"{self.path} cannot be written ({error})"
                 raise NoRoom(what) from error
             raise
@@ -249,22 +263,25 @@ class Spool:
     # ---- out
 
     def oldest(self, most: int) -> Generator[tuple[int, Letter], None, None]:
-        """Yield at most so many messages with their numbers, in the order of their arrival."""
-        query = "SELECT id, received_ms, topic, payload, tries FROM message ORDER BY id LIMIT ?"
-        for number, *rest in self._db.execute(query, (most,)):
-            yield number, Letter(*rest)
+        """Yield at most so many messages with their numbers: live ones first, then by arrival."""
+        query = (
+            "SELECT id, received_ms, topic, payload, tries, live FROM message"
+            " ORDER BY live DESC, id LIMIT ?"
+        )
+        for number, received_ms, topic, payload, tries, live in self._db.execute(query, (most,)):
+            yield number, Letter(received_ms, topic, payload, tries, live=bool(live))
 
-    def release(self, first: int, last: int, dead: Sequence[Dead]) -> None:
+    def release(self, numbers: Iterable[int], dead: Sequence[Dead]) -> None:
         """Let go of messages that the store has; what it has not are dead letters from now on."""
         with self._transaction():
             self._bury(dead)
-            self._db.execute("DELETE FROM message WHERE id BETWEEN ? AND ?", (first, last))
+            self._db.executemany("DELETE FROM message WHERE id = ?", ((n,) for n in numbers))
 
     def depth(self) -> tuple[int, int | None]:
         """Return how many messages wait, and when the oldest came (ms)."""
-        query = "SELECT id, received_ms FROM message ORDER BY id {} LIMIT 1"
-        first, last = (self._db.execute(query.format(way)).fetchone() for way in ("", "DESC"))
-        return (last[0] - first[0] + 1, first[1]) if first and last else (0, None)
+        (waiting,) = self._db.execute("SELECT count(*) FROM message").fetchone()
+        first = self._db.execute("SELECT received_ms FROM message ORDER BY id LIMIT 1").fetchone()
+        return waiting, first and first[0]
 
     # ---- dead letters
 
@@ -285,8 +302,8 @@ class Spool:
         with self._transaction():
             for where, given in self._chosen(numbers):
                 self._db.execute(
-                    f"INSERT INTO message ({fields}) SELECT {fields} FROM dead_letter {where}"
-                    " ORDER BY id",
+                    f"INSERT INTO message ({fields}, live)"
+                    f" SELECT {fields}, 0 FROM dead_letter {where} ORDER BY id",
                     given,
                 )
             return self._delete(numbers)

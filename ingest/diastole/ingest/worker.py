@@ -61,7 +61,7 @@ class Worker:
         self._chance = random.Random(seed)
 
     def step(self) -> bool:
-        """Bring the oldest messages into the store; return whether there were any.
+        """Bring the next messages into the store; return whether there were any.
 
         Raises Stopped.
         """
@@ -76,8 +76,8 @@ class Worker:
         entries = self._newest(entries)
         dead += self._written(entries)
         for one in dead:
-            self._log.again("dead letter", one.letter.topic, reason=one.why, detail=one.detail)
-        self._release(block[0][0], block[-1][0], dead)
+            self._log.again("dead letter", one.about, topic=one.letter.topic, why=one.detail)
+        self._release([number for number, _ in block], dead)
         return True
 
     def write_own(self, row: Row) -> None:
@@ -128,7 +128,7 @@ class Worker:
             end_ms = row.time_ms + 1
             return list(self._store.read(row.measurement, row.tags, ["rev"], row.time_ms, end_ms))
 
-        return max((int(found.fields["rev"]) for found in self._patiently(read)), default=0)
+        return max((int(found.fields.get("rev", 0)) for found in self._patiently(read)), default=0)
 
     def _written(self, entries: Sequence[Entry]) -> Iterator[Dead]:
         """Write all; yield the ones that the store refuses, found by halving."""
@@ -184,11 +184,11 @@ class Worker:
             self._log.say("store back")
         self.away = None
 
-    def _release(self, first: int, last: int, dead: Sequence[Dead]) -> None:
+    def _release(self, numbers: Sequence[int], dead: Sequence[Dead]) -> None:
         """Let the spool forget; where even that needs room, wait: the store takes a row twice."""
         while not self._stopping.is_set():
             try:
-                return self._spool.release(first, last, dead)
+                return self._spool.release(numbers, dead)
             except NoRoom as error:
                 self._log.again("no room", "release", why=error, do="free some space")
                 self._stopping.wait(1)

@@ -73,7 +73,9 @@ class Inlet:
             self.trouble = f"source {self.key} failed: {error!r}"
             log.exception("source=%s failed", self.key)
         else:
-            log.info("source=%s read to its end", self.key)
+            earlier = cursor is not None and self.until_ns is None and not self.waiting
+            hint = " by an earlier run; another state folder tells it anew" if earlier else ""
+            log.info("source=%s read to its end%s", self.key, hint)
         finally:
             self._exhausted = True
             arrived()

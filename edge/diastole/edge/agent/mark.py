@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from diastole.edge.agent.settings import Agent, inbound
+from diastole.edge.delivery.publisher import NOBODY_LISTENS
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Connection
 from diastole.edge.records import Mark
@@ -28,6 +29,8 @@ def send(agent: Agent, text: str, subject: str | None) -> int:
     now = Mark(device=NOBODY, time_ns=time.time_ns(), text=text, by="wearer")
     refusal = _published(agent, inbound(agent, name), encode(now))
     if refusal is not None:
+        if NOBODY_LISTENS in refusal:
+            refusal = f"no agent {agent.agent} of site {agent.site} is there: start diastole run"
         print(f"diastole: the mark was not taken: {refusal}", file=sys.stderr)
         return FAILED
     print(f"marked for {name}: {text}")

@@ -60,6 +60,7 @@ class Run:
         self._pending = Pending()
         self._committed_s = clock.monotonic()
         self._health = Health(clock)
+        self._working = self._stopping = False
         self._durable = True
         """Whether the disk has taken all that was committed."""
         self._unsaid: list[Received] = []
@@ -79,6 +80,10 @@ class Run:
                 if task.done():
                     task.result()  # raises what went wrong
             log.info("stopping why=%s", "asked" if stop.is_set() else "told")
+            await self._last_tick(work)
+        except BaseException:
+            self._pending = Pending()  # of a tick that may have been cut off: it is read again
+            raise
         finally:
             await _cancelled(work, pump, stopped)
             await self._end()
@@ -87,13 +92,21 @@ class Run:
         )
         return FAILED if failed else OK
 
+    async def _last_tick(self, work: "asyncio.Task[None]") -> None:
+        """Let a tick that has begun end: what it took is committed with where it was taken."""
+        self._stopping = True
+        self._arrived.set()
+        if self._working:
+            await asyncio.wait({work})
+
     # ---- parts
 
     async def _work(self) -> None:
         await self._trusted()
         feeding = [asyncio.create_task(feed) for feed in await self._dress()]
         try:
-            while not self._told():
+            self._working = True
+            while not self._stopping and not self._told():
                 more = await self._tick()
                 if not more:
                     await self._idle()

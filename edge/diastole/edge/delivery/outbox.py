@@ -1,7 +1,7 @@
 """The outbox: what the agent has said, on the disk until ingest holds it.
 
 SQLite, each tick one durable transaction. Owned by one thread at a time. ``notes`` gathers
-sentences for the user (who reads them may empty it); nothing of the disk's trouble is raised after
+sentences for the user (who has told them empties it); nothing of the disk's trouble is raised after
 :meth:`Outbox.open`.
 """
 
@@ -33,7 +33,6 @@ class Outbox:
     """What an agent holds for ingest."""
 
     def __init__(self, ledger: Ledger, limits: Limits, wall_ns: Callable[[], int]) -> None:
-        self.notes = ledger.notes
         self._ledger, self._limits, self._wall_ns = ledger, limits, wall_ns
         self._waiting = Waiting()
         self._looked_ns: int | None = None
@@ -58,6 +57,15 @@ class Outbox:
         except BaseException:
             guard.close()
             raise
+
+    @property
+    def notes(self) -> list[str]:
+        """What happened to it, in sentences for the user."""
+        return self._ledger.notes
+
+    @notes.setter
+    def notes(self, notes: list[str]) -> None:
+        self._ledger.notes = notes
 
     def close(self) -> None:
         """Write what waits, and let another have the file."""

@@ -8,10 +8,11 @@ identity and with the same bytes. The callbacks only queue: all else happens in 
 import math
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from diastole.edge.delivery.book import Line
 from diastole.edge.delivery.flow import FIRST_AGAIN_S, RESERVE, Flight, Flow, Way, wait_s
+from diastole.edge.delivery.greeting import Greeting, Sender
 from diastole.edge.delivery.limits import rank
 from diastole.edge.delivery.outbox import Outbox
 from diastole.edge.errors import InputError
@@ -39,28 +40,6 @@ MOST_DROPS: Final = 100
 GREETING_S: Final = 2.0
 """A backlog waits so long for ingest to say what it holds already."""
 SILENCE_S: Final = 60.0
-
-
-class Sender(Protocol):
-    """What the publisher needs of a connection."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the broker is there."""
-
-    @property
-    def generation(self) -> int:
-        """How many connections there have been."""
-
-    @property
-    def max_packet(self) -> int | None:
-        """The largest packet that the broker takes."""
-
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
-        """Send; None: not now; an InputError: never."""
-
-    def acknowledge(self, received: Received) -> None:
-        """Tell the broker that a message is safe."""
 
 
 class _Up(NamedTuple):
@@ -94,11 +73,8 @@ class Publisher:
         self._generation = 0
         self._up_since = 0.0
         self._heard = False
-        self._waits = False
+        self._greeting = Greeting()
         self._refusal: str | None = None
-        self._hello_again = 0.0
-        self._hellos = 0
-        self._hello_mid: int | None = None
         self._too_large: str | None = None
 
     # ---- called by the connection's thread
@@ -123,7 +99,7 @@ class Publisher:
     @property
     def trouble(self) -> str | None:
         """What keeps records here although the broker is there, as a sentence with what to do."""
-        if self._waits:
+        if self._greeting.unheard:
             return "nobody takes what is sent, so it stays in the outbox: start diastole ingest"
         if self._refusal:
             return f"the broker refuses what is sent ({self._refusal}): check its rules"
@@ -142,7 +118,7 @@ class Publisher:
             return
         try:
             self._greet(connection, now)
-            if self._waits:
+            if self._greeting.unheard:
                 return
             self._send_again(connection, now)
             self._send_live(connection, now)
@@ -150,6 +126,8 @@ class Publisher:
                 self._send_backlog(connection, now)
         except _Busy:
             return
+        except InputError as error:  # even the greeting is more than this broker takes
+            self._too_large = str(error)
 
     # ---- what was heard
 
@@ -173,8 +151,8 @@ class Publisher:
 
     def _begin(self, generation: int, now: float) -> None:
         self._generation, self._up_since, self._heard = generation, now, False
-        self._refusal = self._too_large = self._hello_mid = None
-        self._waits, self._hellos, self._hello_again = False, 0, now
+        self._refusal = self._too_large = None
+        self._greeting.begin(now)
         self._afresh()
 
     def _afresh(self) -> None:
@@ -186,12 +164,10 @@ class Publisher:
         self._flow.taken(heard.mid)
         if heard.refusal is None:
             self._refusal = None
-            if self._waits and heard.mid == self._hello_mid:
-                self._waits = False
+            if self._greeting.taken(heard.mid):
                 self._afresh()
         elif NOBODY_LISTENS in heard.refusal:
-            self._waits = True
-            self._hello_again = max(self._hello_again, now + FIRST_AGAIN_S)
+            self._greeting.nobody(now)
         else:
             self._refusal = heard.refusal
 
@@ -205,7 +181,8 @@ class Publisher:
         if not held:
             return
         spoke, self.last_ack = self.last_ack, now
-        self._heard, self._hellos, self._hello_again = True, 1, now + FIRST_AGAIN_S
+        self._heard = True
+        self._greeting.answered(now)
         if now - max(self._up_since, spoke or -math.inf) > FIRST_AGAIN_S:
             self._ended_silence(now)
         self._outbox.release(held)
@@ -221,15 +198,13 @@ class Publisher:
     # ---- what is sent
 
     def _greet(self, connection: Sender, now: float) -> None:
-        """Ask ingest what it holds: at each connection, and again while it is silent."""
-        if now < self._hello_again or not (self._flow.flights or self._waits or not self._hellos):
+        """Ask ingest what it holds."""
+        if not self._greeting.is_due(now, under_way=bool(self._flow.flights)):
             return
         streams = self._outbox.streams()
         said = Hello(v=WIRE_SCHEMA, agent=self._agent, streams=streams)
         topic = str(Topic(self._site, self._agent, NOBODY, Stream.HELLO))
-        self._hellos += 1
-        self._hello_again = now + wait_s(self._hellos)
-        self._hello_mid = connection.publish(topic, to_bytes(said))
+        self._greeting.said(connection.publish(topic, to_bytes(said)), now)
 
     def _send_again(self, connection: Sender, now: float) -> None:
         """Send again what is due; while ingest is silent only the oldest, to ask."""
@@ -254,7 +229,7 @@ class Publisher:
             way = self._flow.way(line.sid)
             self._tell_drops(connection, line, way, now)
             while way.live < line.next and self._flow.has_room(RESERVE):
-                way.live = 1 + self._send(connection, line.sid, way.live, line.last, now)
+                way.live = 1 + self._send(connection, line.sid, way.live, line.last, now, live=True)
 
     def _send_backlog(self, connection: Sender, now: float) -> None:
         self._flow.adapt()
@@ -280,6 +255,8 @@ class Publisher:
         now: float,
         tries: int = 1,
         place: int | None = None,
+        *,
+        live: bool = False,
     ) -> int:
         """Send a message of these places; return the last place that is dealt with."""
         line = self._outbox.lines.get(sid)
@@ -293,7 +270,7 @@ class Publisher:
         rows = self._outbox.take(sid, first, last, MOST_RECORDS, room)
         if not rows:
             return last
-        payload = message(topic, sid, rows)
+        payload = message(topic, sid, rows, live=live)
         newest = self._outbox.is_newest(line) and rows[-1][0] == line.last
         retain = newest and (line.subject, line.stream) == (NOBODY, Stream.STATUS)
         flight = Flight(

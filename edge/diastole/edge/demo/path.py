@@ -48,8 +48,9 @@ KINDS: Final = {
 }
 _COUNTED: Final = {
     Stream.EVENT: "SELECT coalesce(sum(rev), 0) FROM event",
-    Stream.STATUS: f"SELECT count(*) FROM status WHERE agent = '{AGENT}'",
+    Stream.STATUS: f"SELECT count(*) FROM status WHERE agent = '{AGENT}' AND online = 1",
 }
+"""A last word or a last will, of an agent that has gone, is none of its records."""
 _READINGS: Final = "SELECT time_ms, window_s, decision, reason FROM reading ORDER BY time_ms"
 _MINUTE_MS: Final = 60_000
 
@@ -81,8 +82,8 @@ def walk(folder: Path, chapters: Sequence[Turn], console: Console) -> list[Count
                 for heard in listener.hear(FRAME_S):
                     telling.take(heard)
                 for line in link.step(telling.t_s):
-                    telling.say(line)
-                telling.show()
+                    telling.aside(line)
+                telling.show(listener.trouble)
         counts = _settled(children, folder)
         for name in ("ingest", "broker"):
             children.end(name)
@@ -131,8 +132,7 @@ class _Link:
     def __init__(self, children: Children, port: int) -> None:
         self._children, self._port = children, port
         self._outbox = children.folder / OUTBOX
-        self._broken_s: float | None = None
-        self._waited: dict[str, int] = {}
+        self._t_s = 0.0
         self._steps = self._story()
 
     def step(self, t_s: float) -> Iterator[str]:
@@ -143,6 +143,7 @@ class _Link:
             yield line
 
     def _story(self) -> Iterator[str | None]:
+        """Yield at each step, with words where there is something to say."""
         while self._t_s < BREAKS_AT_S:
             yield None
         self._children.kill("broker")

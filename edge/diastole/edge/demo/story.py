@@ -60,6 +60,7 @@ def tell_story(out: Path, console: Console) -> bool:
     stored = stored_readings(out / LIVE)
     label = label_windows(read_labels(truth).of(path), stored["t_s"], stored["window_s"])
     console.print()
+    console.print("SIMULATED: what the agent made, and what is stored", style="bold")
     console.print(as_produced(counts))
     console.print(verdict(counts), soft_wrap=True)
     console.print()
@@ -72,8 +73,7 @@ def tell_story(out: Path, console: Console) -> bool:
 
 def as_produced(counts: list[Count]) -> Table:
     """Draw what the agent made beside what the store has."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    table.title, table.title_style = "SIMULATED: what the agent made, and what is stored", "bold"
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", "produced", "stored"):
         table.add_column(heading, justify="right" if heading else "left")
     for count in counts:

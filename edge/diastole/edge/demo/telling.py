@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.text import Text
 
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Reading
-from diastole.edge.views.board import Board, row
+from diastole.edge.views.board import Board
 from diastole.edge.views.live import Story, Turn
+from diastole.edge.views.phrases import row
 from diastole.edge.views.words import clock
 from diastole.edge.watch import Heard
 
@@ -54,11 +55,16 @@ class Telling:
         """Tell something that happens at this moment of the story."""
         self._print(f"{clock(self.t_s)}  {text}")
 
-    def show(self) -> None:
+    def aside(self, text: str) -> None:
+        """Tell something that happens outside the story, whatever its clock."""
+        self._print(f"         {text}")
+
+    def show(self, trouble: str) -> None:
         """Draw the board anew, where there is a terminal."""
         if self._live is not None:
             now = time.time_ns(), time.monotonic()
-            board = self._board.draw(self._console, *now, title="diastole watch: SIMULATED")
+            title = "diastole watch: SIMULATED"
+            board = self._board.draw(self._console, *now, title=title, trouble=trouble)
             chapter = Text(self._story.chapter, style="bold")
             self._live.update(Group(chapter, board), refresh=True)
 

@@ -16,13 +16,15 @@ from diastole.edge.doctor import agent as of_agent
 from diastole.edge.doctor import broker
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.secrets import redacted, secrets
-from diastole.edge.errors import DiastoleError, InputError
+from diastole.edge.errors import DiastoleError, InputError, Mistakes
 from diastole.edge.mqtt import Broker
 from diastole.edge.settings import read_table
 from diastole.edge.views.words import GREY, ORANGE, VERMILLION
 
 OF_INGEST: Final = "diastole.ingest.health:checks"
 """Rows of a Finding, of a path of ``ingest.toml``; named only, as the agent knows no ingest."""
+RUNNING: Final = "ingest"
+"""The row of ingest that says whether it runs."""
 AGENT_FILE: Final = Path("agent.toml")
 INGEST_FILE: Final = Path("ingest.toml")
 WORDS: Final = {"ok": "ok  ", "warn": "look", "fail": "FAIL"}
@@ -63,18 +65,26 @@ def _ingest_checks(path: Path) -> Iterator[Finding]:
         what = f"{error.name} is not installed"
         yield Finding("store", "fail", what, "pip install 'diastole[ingest]'")
         return
-    yield from _told("store", lambda: (Finding(*row) for row in checks(path)))
-    yield from _told("broker", lambda: _ingest_broker(path))
+    rows: list[Finding] = []
+    for row in checks(path):
+        rows.append(Finding(*row))
+        yield rows[-1]
+    runs = any((row.name, row.state) == (RUNNING, "ok") for row in rows)
+    yield from _told("broker", lambda: _ingest_broker(path, runs=runs))
 
 
-def _ingest_broker(path: Path) -> Iterator[Finding]:
+def _ingest_broker(path: Path, *, runs: bool) -> Iterator[Finding]:
     chosen = read_table(path, "broker", Broker) or Broker()
     found = broker.reached(chosen)
     yield found
-    if found.state != "fail":
-        yield from broker.certificates(chosen)
-        with broker.conversation(chosen, [], lambda _: None) as connection:
-            yield from broker.login(connection, chosen)
+    if found.state == "fail":
+        return
+    yield from broker.certificates(chosen)
+    if runs and chosen.user:  # a login of the same user may throw it off
+        yield Finding("login", "ok", f"left to ingest, which is running as {chosen.user}")
+        return
+    with broker.conversation(chosen, chosen.user, [], lambda _: None) as connection:
+        yield from broker.login(connection, chosen)
 
 
 def _read(path: Path, read: Callable[[], Any]) -> Iterator[Finding]:
@@ -86,6 +96,9 @@ def _told(name: str, check: Check) -> Iterator[Finding]:
     """Yield what a check finds; a mistake that it meets is a finding, too."""
     try:
         yield from check()
+    except Mistakes as error:
+        for one in error.found:
+            yield Finding(name, "fail", one.what, one.remedy)
     except InputError as error:
         yield Finding(name, "fail", error.what, error.remedy)
     except DiastoleError as error:

@@ -9,13 +9,15 @@ from typing import Final
 
 from diastole.edge.agent.clocks import system_trust
 from diastole.edge.agent.settings import Agent
+from diastole.edge.delivery.file import depth_at
 from diastole.edge.delivery.produced import Produced, produced_at
 from diastole.edge.doctor import broker, machine, outbox
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.mqtt import Connection, Received
 from diastole.edge.pipeline.scoring import load_model, shipped
+from diastole.edge.records import SECOND_NS, Status
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
-from diastole.edge.wire import WIRE_SCHEMA
+from diastole.edge.wire import WIRE_SCHEMA, decode
 from diastole.edge.wire.messages import Ack, Hello, Message, parse, to_bytes
 from diastole.edge.wire.topics import NOBODY, Stream, Topic, ack
 
@@ -28,20 +30,27 @@ RETAINED_S: Final = 0.5
 
 def of_machine(agent: Agent) -> Iterator[Finding]:
     """Yield what the machine gives the agent: clock, disk, libraries."""
-    trust = system_trust()
-    if trust.trusted:
-        yield Finding("clock", "ok", trust.why)
-    elif agent.clock == "trusted":
-        yield Finding("clock", "warn", f"{trust.why}, and agent.toml trusts it")
-    else:
-        remedy = 'wait for it, switch on NTP (timedatectl set-ntp true), or write clock = "trusted"'
-        yield Finding("clock", "fail", trust.why, remedy)
+    yield _clock(agent)
     yield from machine.room(agent.folder)
     if agent.engine == "neurokit" and find_spec("neurokit2") is None:
         remedy = "pip install 'diastole[neurokit]', or write engine = \"vectorised\""
         yield Finding("engine", "fail", "neurokit2 is not installed", remedy)
     else:
         yield Finding("engine", "ok", f"{agent.engine}, features of {FEATURE_SCHEMA}")
+
+
+def _clock(agent: Agent) -> Finding:
+    trust = system_trust()
+    if trust.trusted:
+        return Finding("clock", "ok", trust.why)
+    remedy = "switch on NTP (timedatectl set-ntp true)"
+    if agent.clock == "trusted":
+        return Finding("clock", "warn", f"{trust.why}, and agent.toml trusts it", remedy)
+    if not any(source.live for _, source in agent.sources()):
+        what = f"{trust.why}; nothing that is replayed or simulated waits for it"
+        return Finding("clock", "warn", what, remedy)
+    what = f"{trust.why}, and the agent says nothing before it is"
+    return Finding("clock", "fail", what, f'{remedy}, wait, or write clock = "trusted"')
 
 
 def of_model(agent: Agent) -> Iterator[Finding]:
@@ -72,28 +81,46 @@ def of_broker(agent: Agent) -> Iterator[Finding]:
         return
     yield from broker.certificates(agent.broker)
     path = agent.folder / OUTBOX
+    named = agent.broker.user is not None
+    if named and outbox.owned(path):
+        yield _left_alone(path)
+        return
     streams = produced_at(path) if path.exists() else []
     queue = SimpleQueue[Received]()
-    status = str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS))
-    answer = ack(agent.site, agent.agent)
-    with broker.conversation(agent.broker, [answer, status], queue.put) as connection:
+    topics = [ack(agent.site, agent.agent)]
+    if not named:  # a user's rights end here, and the session is the agent's own
+        topics.append(str(Topic(agent.site, agent.agent, NOBODY, Stream.STATUS)))
+    name = agent.agent if named else None
+    with broker.conversation(agent.broker, name, topics, queue.put) as connection:
         yield from broker.login(connection, agent.broker)
         if connection.connected:
             yield from _namesake(queue, streams, agent)
             yield _acknowledged(connection, queue, streams, agent)
 
 
+def _left_alone(path: Path) -> Finding:
+    """Return what can be known of a running agent whose login would throw it off."""
+    held = depth_at(path)
+    age_s = 0 if held.oldest_ns is None else time.time() - held.oldest_ns / SECOND_NS
+    if age_s < outbox.PATIENCE_S:
+        what = "the agent is running, and what it says is acknowledged"
+        return Finding("acknowledgement", "ok", what)
+    what = "the agent is running, and nothing that it says is acknowledged"
+    remedy = "see its log; or stop it and ask again, as its user has one connection"
+    return Finding("acknowledgement", "fail", what, remedy)
+
+
 def _acknowledged(
     connection: Connection, queue: SimpleQueue[Received], streams: list[Produced], agent: Agent
 ) -> Finding:
     """Greet ingest as the agent does; return whether it answers."""
-    asked = Hello(v=WIRE_SCHEMA, agent=agent.agent, streams=outbox.unacknowledged(streams))
+    asked = Hello(v=WIRE_SCHEMA, agent=agent.agent, streams=outbox.greeting(streams))
     topic = Topic(agent.site, agent.agent, NOBODY, Stream.HELLO)
     begun_s = time.monotonic()
     connection.publish(str(topic), to_bytes(asked))
     for payload in _payloads(queue, ack(agent.site, agent.agent), ANSWER_S):
-        held = len(parse(payload, Ack).held)
-        what = f"ingest answers in {time.monotonic() - begun_s:.1f} s, for {held} streams"
+        parse(payload, Ack)
+        what = f"ingest answers in {time.monotonic() - begun_s:.1f} s"
         return Finding("acknowledgement", "ok", what)
     what = f"no ingest answers for site {agent.site} within {ANSWER_S:g} s"
     remedy = "start diastole ingest run; may it read this site, and write the topic of answers?"
@@ -116,7 +143,16 @@ def _namesake(
             yield Finding("agent", "fail", what, remedy)
         else:
             yield Finding("agent", "ok", f"{agent.agent} is running, and nobody else is called so")
+            yield from _trouble(message)
         return
+
+
+def _trouble(message: Message) -> Iterator[Finding]:
+    """Yield what the agent itself has trouble with."""
+    for raw in message.records:
+        record = decode(bytes(raw))
+        if isinstance(record, Status) and (said := record.text.get("trouble")):
+            yield Finding("trouble", "warn", f"the agent says: {said}", "see its log")
 
 
 def _payloads(queue: SimpleQueue[Received], topic: str, seconds: float) -> Iterator[bytes]:

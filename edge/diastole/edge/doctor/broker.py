@@ -15,6 +15,7 @@ from diastole.edge.mqtt import Broker, Connection, Received
 
 PATIENCE_S: Final = 6.0
 """A login is answered sooner, or not at all."""
+KEPT_S: Final = 86_400
 _STEP_S: Final = 0.05
 
 
@@ -48,20 +49,24 @@ def certificates(broker: Broker) -> Iterator[Finding]:
 
 @contextmanager
 def conversation(
-    broker: Broker, subscriptions: Sequence[str], on_message: Callable[[Received], None]
+    broker: Broker,
+    name: str | None,
+    subscriptions: Sequence[str],
+    on_message: Callable[[Received], None],
 ) -> Iterator[Connection]:
-    """Give a connection that nobody else shares, once it is up, or in trouble, or given up."""
+    """Give a connection once it is up, or in trouble, or given up; nothing is acknowledged by it.
 
-    def heard(received: Received) -> None:
-        connection.acknowledge(received)
-        on_message(received)
-
+    A broker may take whoever logs in under a user's name for that user's one client. So the
+    connection goes on with the session of ``name``, whom nobody else may be using, and leaves in
+    it what waits there; None is a client of no name, of whom nothing is kept.
+    """
     connection = Connection(
         broker,
-        f"doctor-{token_hex(4)}",
+        name or f"doctor-{token_hex(4)}",
         subscriptions=subscriptions,
-        on_message=heard,
-        clean=True,
+        on_message=on_message,
+        session_expiry_s=KEPT_S if name else 0,
+        clean=name is None,
     )
     connection.start()
     try:

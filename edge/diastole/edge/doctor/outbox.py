@@ -1,5 +1,7 @@
 """What an agent's outbox holds, asked while the agent may be running."""
 
+import fcntl
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +14,8 @@ from diastole.edge.errors import shown
 from diastole.edge.records import SECOND_NS
 from diastole.edge.wire.topics import NOBODY, Stream
 
+NO_SID: Final = 16 * "0"
+"""Of no stream: asked for where there is none, ingest answers all the same."""
 PATIENCE_S: Final = 300
 """What is acknowledged at all is so within seconds of a connection."""
 
@@ -39,9 +43,24 @@ def depth(path: Path) -> Iterator[Finding]:
         yield Finding("dropped", "warn", what, "give [outbox] more max_mb or max_days, and room")
 
 
-def unacknowledged(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
-    """Return by sid the first and the last seq that ingest may not have, for a greeting."""
-    return {s.sid: (s.upto + 1, s.last) for s in streams if s.last > s.upto}
+def owned(path: Path) -> bool:
+    """Return whether an agent is running on it."""
+    try:
+        file = os.open(path.with_name(f"{path.name}.held"), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def greeting(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
+    """Return the first and last seq by sid, as an agent greets ingest; never none of them."""
+    return {s.sid: (1, s.last) for s in streams if s.last} or {NO_SID: (0, 0)}
 
 
 def status_sid(streams: Iterable[Produced]) -> str | None:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -13,23 +13,19 @@ from rich.text import Text
 
 from diastole.edge.records import (
     SECOND_NS,
-    Decision,
     Event,
     Mark,
     Reading,
-    Reason,
     Status,
 )
-from diastole.edge.views.live import MEASURES, Row, facts, number, trend, usual
+from diastole.edge.views.live import MEASURES, facts, number, trend, usual
+from diastole.edge.views.phrases import age, clean, episode, health, marked, row, saying
 from diastole.edge.views.words import (
     DECISION_COLOURS,
     GREY,
     NOT_A_DIAGNOSIS,
     ORANGE,
     VERMILLION,
-    driven_by,
-    notice,
-    said,
 )
 from diastole.edge.wire import Noun
 from diastole.edge.wire.topics import NOBODY, Topic
@@ -52,14 +48,14 @@ class Wearing(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as it is read."""
-        return "/".join(self).removesuffix(f"/{NOBODY}")
+        return "/".join(name for name in self if name != NOBODY)
 
 
 class News(NamedTuple):
     """Something new, at its own time, about a subject."""
 
     time_ns: int
-    subject: str
+    who: Wearing
     text: str
 
 
@@ -112,11 +108,11 @@ class Board:
             case _:
                 return
         for time_ns, text in news:
-            yield News(time_ns, who.subject, text)
+            yield News(time_ns, who, text)
 
     def line(self, news: News, now_ns: int) -> str:
         """Return it with the time of day where its subject is."""
-        return f"{self._when(news.time_ns, news.subject, now_ns)}  {news.text}"
+        return f"{self._when(news.time_ns, news.who.subject, now_ns)}  {news.who}  {news.text}"
 
     def _reading(self, who: Wearing, reading: Reading, at_s: float) -> Iterator[tuple[int, str]]:
         known = self._worn.setdefault(who, _Known())
@@ -127,10 +123,10 @@ class Board:
         known.readings.append(reading)
         known.heard_s = at_s
         if known.earlier:
-            yield reading.time_ns, f"{who}  {known.earlier} earlier readings have caught up"
+            yield reading.time_ns, f"{known.earlier} earlier readings have caught up"
             known.earlier = 0
-        invented = " (SIMULATED)" if reading.simulated else ""
-        yield reading.time_ns, f"{who}{invented}  {_saying(reading)}: {facts(row(reading))}"
+        invented = "SIMULATED, " if reading.simulated else ""
+        yield reading.time_ns, f"{invented}{saying(reading)}: {facts(row(reading))}"
 
     def _event(self, who: Wearing, event: Event) -> Iterator[tuple[int, str]]:
         known = self._worn.setdefault(who, _Known())
@@ -139,15 +135,15 @@ class Board:
             return
         known.episode = event
         if last is None or last.id != event.id:
-            yield event.start_ns, f"{who}  {episode(event)}"
+            yield event.start_ns, episode(event)
         if event.end_ns is not None and (last is None or last.id != event.id or not last.end_ns):
             minutes = (event.end_ns - event.start_ns) / SECOND_NS / 60
-            yield event.end_ns, f"{who}  the episode ended, after {minutes:.0f} min"
+            yield event.end_ns, f"the episode ended, after {minutes:.0f} min"
 
     def _mark(self, who: Wearing, mark: Mark) -> Iterator[tuple[int, str]]:
         if (who, mark) not in self._marks:
             self._marks.append((who, mark))
-            yield mark.time_ns, f"{who}  {_marked(mark)}"
+            yield mark.time_ns, marked(mark)
 
     def _status(
         self, who: Wearing, status: Status, now_ns: int, at_s: float
@@ -157,9 +153,12 @@ class Board:
         if last is not None and status.time_ns and status.time_ns < last.status.time_ns:
             return
         self._agents[key] = _Agent(status, at_s)
+        trouble = status.text.get("trouble", "")
+        if trouble and (last is None or last.status.text.get("trouble") != trouble):
+            yield status.time_ns or now_ns, f"the agent says: {clean(trouble)}"
         if last is None or _online(last.status) != _online(status):
             state = f"online, {health(status)}" if _online(status) else "gone"
-            yield status.time_ns or now_ns, f"agent {who.site}/{who.agent} is {state}"
+            yield status.time_ns or now_ns, f"the agent is {state}"
 
     def draw(
         self, console: Console, now_ns: int, at_s: float, *, title: str, trouble: str = ""
@@ -175,9 +174,9 @@ class Board:
             body += [Text("nothing heard yet: no agent has sent a reading", style=GREY), Text()]
         for who, mark in self._marks:
             when = self._when(mark.time_ns, who.subject, now_ns)
-            body += [Text(f"{when}  {who.subject}  {_marked(mark)}")]
+            body += [Text(f"{when}  {who.subject}  {marked(mark)}")]
         for (site, agent), seen in sorted(self._agents.items(), key=lambda pair: pair[0]):
-            body += [self._agent_line(site, agent, seen, at_s)]
+            body += [self._agent_line(site, agent, seen, console, at_s)]
         body += [Text(NOT_A_DIAGNOSIS, style="dim")]
         return Panel(Group(*body), title=Text(title), title_align="left")
 
@@ -213,10 +212,10 @@ class Board:
                 for _, name, unit, normal in MEASURES
             ]
             cells.append(Text(number(last["p_stress"], 2)))
-            words.append(_saying(reading), f"bold {DECISION_COLOURS[reading.decision]}")
+            words.append(saying(reading), f"bold {DECISION_COLOURS[reading.decision]}")
             words.append(f"\n{self._when(reading.time_ns, who.subject, now_ns)}", "dim")
             if at_s - known.heard_s > _LATE_S:
-                words.append(f", silent for {_age(at_s - known.heard_s)}", VERMILLION)
+                words.append(f", silent for {age(at_s - known.heard_s)}", VERMILLION)
         return [*cells, words]
 
     def _episodes(self, now_ns: int) -> Iterator[Text]:
@@ -227,16 +226,19 @@ class Board:
                 line = f"since {since}  {who.subject}  {episode(known.episode)}"
                 yield Text(line, style=ORANGE)
 
-    def _agent_line(self, site: str, agent: str, seen: _Agent, at_s: float) -> Text:
+    def _agent_line(
+        self, site: str, agent: str, seen: _Agent, console: Console, at_s: float
+    ) -> Text:
+        symbols = "○●" if (console.encoding or "").startswith("utf") else "o*"
         heard = [
             known.heard_s
             for who, known in self._worn.items()
             if (who.site, who.agent) == (site, agent) and known.readings
         ]
-        last = f", last reading {_age(at_s - max(heard))} ago" if heard else ", no reading yet"
+        last = f", last reading {age(at_s - max(heard))} ago" if heard else ", no reading yet"
         if not _online(seen.status):
-            return Text(f"○ agent {site}/{agent} is gone{last}", style=VERMILLION)
-        line = Text(f"● agent {site}/{agent} online, {health(seen.status)}{last}")
+            return Text(f"{symbols[0]} agent {site}/{agent} is gone{last}", style=VERMILLION)
+        line = Text(f"{symbols[1]} agent {site}/{agent} online, {health(seen.status)}{last}")
         if trouble := seen.status.text.get("trouble"):
             line.append(f"\n  {clean(trouble)}", VERMILLION)
         return line
@@ -249,60 +251,5 @@ class Board:
         return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M:%S}"
 
 
-def row(reading: Reading) -> Row:
-    """Return a reading by the names of its columns in a table, NaN where nothing is known."""
-    known: dict[str, Any] = {
-        "hr_mean_bpm": reading.features.get("hr_mean_bpm"),
-        "rmssd_ms": reading.features.get("rmssd_ms"),
-        "p_stress": reading.p_stress,
-        "normal_hr_low_bpm": reading.normal_hr_low_bpm,
-        "normal_hr_high_bpm": reading.normal_hr_high_bpm,
-        "normal_rmssd_low_ms": reading.normal_rmssd_low_ms,
-        "normal_rmssd_high_ms": reading.normal_rmssd_high_ms,
-    }
-    return {
-        **{name: float("nan") if value is None else value for name, value in known.items()},
-        "decision": reading.decision,
-        "reason": reading.reason or "",
-        "normal_status": reading.normal_status,
-    }
-
-
-def episode(event: Event) -> str:
-    """Return how an episode began, in words."""
-    drivers = driven_by(event.drivers, event.notify_reason)
-    why = f": {clean(drivers)}" if drivers else ""
-    told = notice(event.notify, event.notify_reason or "")
-    return f"an episode of strain{why}, peak p {event.peak_p:.2f} ({clean(told)})"
-
-
-def health(status: Status) -> str:
-    """Return what an agent says of its outbox, in words."""
-    rows = status.values.get("outbox_rows")
-    return "outbox unknown" if rows is None else f"outbox {rows:.0f} rows"
-
-
-def clean(text: str) -> str:
-    """Return text of others as it can be printed: on one line, no control characters in it."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _saying(reading: Reading) -> str:
-    words = said(reading.decision, reading.reason or "")
-    if reading.decision == Decision.UNDECIDED and reading.reason == Reason.CALIBRATING:
-        return f"{words}, {reading.normal_have} of {reading.normal_need}"
-    return words
-
-
-def _marked(mark: Mark) -> str:
-    return f"mark by {clean(mark.by)}: {clean(mark.text)}"
-
-
 def _online(status: Status) -> bool:
     return bool(status.values.get("online"))
-
-
-def _age(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.0f} h"

@@ -46,6 +46,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Place of each record."""
     records: list[msgspec.Raw] = []
     drops: list[Drop] = []
+    live: bool = False
+    """Said just now: it goes before what waited."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -75,7 +77,12 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def message(
-    topic: Topic, sid: str, records: Sequence[tuple[int, bytes]], drops: Sequence[Drop] = ()
+    topic: Topic,
+    sid: str,
+    records: Sequence[tuple[int, bytes]],
+    drops: Sequence[Drop] = (),
+    *,
+    live: bool = False,
 ) -> bytes:
     """Return a message of records ``(seq, JSON)`` and of what was dropped."""
     return _ENCODER.encode(
@@ -88,6 +95,7 @@ def message(
             seqs=[seq for seq, _ in records],
             records=[msgspec.Raw(body) for _, body in records],
             drops=list(drops),
+            live=live,
         )
     )
 

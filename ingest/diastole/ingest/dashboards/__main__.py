@@ -5,4 +5,5 @@ from pathlib import Path
 
 from diastole.ingest.dashboards import write
 
-write(Path(sys.argv[1]))
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
