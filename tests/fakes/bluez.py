@@ -24,7 +24,6 @@ from tests.fakes.tree import ADAPTER, BATTERY, CHAR, DEVICE, OBJECTS, PROPERTIES
 
 _SOON_S: Final = 0.005
 _BUS: Final = "org.freedesktop.DBus"
-_FORGET_S: Final = 30.0
 
 
 class Call(NamedTuple):
@@ -48,6 +47,8 @@ class FakeBluez:
         """Calls are taken, and answered when that ends."""
         self.disconnect_s = 0.02
         """What ending a link takes; bluetoothd 5.66 takes 2.5 s. Real time."""
+        self.forget_s = 30.0
+        """After how long a device that was never linked is forgotten. Real time."""
         self.fail_next: defaultdict[str, list[BluezError]] = defaultdict(list)
         """By the name of a method: what its next calls are answered with, one each."""
         self.calls: list[Call] = []
@@ -215,7 +216,7 @@ class FakeBluez:
             self._forget[device] = self.spawn(self._forget_after(device))
 
     async def _forget_after(self, device: Peripheral) -> None:
-        await self.clock.sleep(_FORGET_S)
+        await asyncio.sleep(self.forget_s)
         self._forget_device(device)
 
     def _stay(self, device: Peripheral) -> None:

@@ -1,6 +1,6 @@
 """A radio with devices for every Bluetooth client of this process, or for a command.
 
-``python -m tests.fakes.radio [--devices strap,sensor,watch,ring] -- COMMAND …`` runs a command that
+``python -m tests.fakes.radio [--devices strap,ppi,watch,ring] -- COMMAND …`` runs a command that
 finds these devices, as ``diastole scan`` does, on a machine without Bluetooth.
 """
 
@@ -28,7 +28,7 @@ from tests.servers import Absent, find, needed
 DEVICES: Final[dict[str, Callable[[], Peripheral]]] = {
     "strap": Strap,
     "motion": MotionStrap,
-    "sensor": PulseSensor,
+    "ppi": PulseSensor,
     "watch": Watch,
     "ring": Ring,
     "liar": Liar,
@@ -80,7 +80,7 @@ def main() -> int:
         prog="python -m tests.fakes.radio", description="Run a command beside a fake radio."
     )
     parser.add_argument(
-        "--devices", default="strap,sensor,watch,ring", help=f"of {', '.join(DEVICES)}"
+        "--devices", default="strap,ppi,watch,ring", help=f"of {', '.join(DEVICES)}"
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="after --")
     given = parser.parse_args()

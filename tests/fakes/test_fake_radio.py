@@ -350,14 +350,16 @@ def test_a_device_that_never_linked_is_forgotten() -> None:
     strap, liked = Strap(), Watch()
 
     async def story(bluez: FakeBluez) -> None:
-        device = await found(strap)
-        async with BleakClient(await found(liked)):
+        linked = await found(liked)
+        async with BleakClient(linked):
             pass
-        await bluez.clock.sleep(31)
+        bluez.forget_s = 0.05
+        device = await found(strap)
+        await asyncio.sleep(0.1)
         await bluez.settle()
         with pytest.raises(BleakError, match="not found"):
             await BleakClient(device).connect()
-        async with BleakClient(await found(strap)):
+        async with BleakClient(linked):
             pass
 
     play(story, strap, liked)
