@@ -44,7 +44,9 @@ class Refused(StrEnum):
     BATTERY = "battery_range"
     """A battery of more than 100 %."""
     DECLINED = "device_declined"
-    """The device answered a command with an error."""
+    """The device answered a command with an error, or not at all."""
+    SECOND = "second_source"
+    """An interval of beats that the device gives in a better way, too."""
 
 
 class Undecodable(DiastoleError, ValueError):
@@ -89,8 +91,6 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class Acceleration(msgspec.Struct, frozen=True, kw_only=True):
     """Consecutive samples of acceleration as one packet holds them."""
 
-    stamp_ns: int
-    """By the device's clock, of the LAST sample; 0: the device does not say."""
     rate_hz: float
     """As it was asked for; the device's own may be a little off."""
     xyz_mg: Floats
@@ -156,11 +156,14 @@ class Driver(Protocol):
         ...
 
     async def start(self, link: Link) -> None:
-        """Make the device send; packets may come meanwhile. Raise LinkError."""
+        """Make the device send. Packets are handed in meanwhile, also those it waits for.
+
+        Ends in bounded time where the link's reads and writes do; raises LinkError.
+        """
         ...
 
     async def tick(self, link: Link) -> None:
-        """Do what is due by the clock: keep it sending, begin again. Raise LinkError."""
+        """Do what is due once it is started: keep it sending, begin again; as ``start`` else."""
         ...
 
     def packet(self, char: str, data: bytes, arrived_s: float) -> Heard:
@@ -168,7 +171,7 @@ class Driver(Protocol):
         ...
 
     async def stop(self, link: Link) -> None:
-        """Make the device stop sending. Raise LinkError."""
+        """Make the device stop sending; as ``start`` else."""
         ...
 
 
@@ -218,8 +221,8 @@ def kind_of(services: Iterable[str], name: str | None, kinds: Iterable[Kind]) ->
 class Given:
     """What a linked device gives, by what arrives."""
 
-    def __init__(self, beats_within_s: float) -> None:
-        self._within_s = beats_within_s
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
         self._worn_s: float | None = None
         self.gives = Gives.UNKNOWN
 
@@ -234,7 +237,7 @@ class Given:
         if (
             self.gives is Gives.UNKNOWN
             and self._worn_s is not None
-            and arrived_s - self._worn_s >= self._within_s
+            and arrived_s - self._worn_s >= self._driver.beats_within_s
         ):
             self.gives = Gives.HEART_RATE
         return self.gives
