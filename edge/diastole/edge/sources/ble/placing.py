@@ -124,8 +124,16 @@ class Placing:
 
     def _hear_movement(self, piece: Acceleration, arrived_ns: int) -> None:
         told = self._movement.add(piece, arrived_ns)
-        columns = {"activity_mg": told.activity_mg, "cadence_per_min": told.cadence_per_min}
-        self._add(motions=rows_of(MOTION, len(told.end_ns), time_ns=told.end_ns, **columns))
+        new = told.end_ns >= self.until_ns
+        self._add(
+            motions=rows_of(
+                MOTION,
+                int(new.sum()),
+                time_ns=told.end_ns[new],
+                activity_mg=told.activity_mg[new],
+                cadence_per_min=told.cadence_per_min[new],
+            )
+        )
 
     def _feel(self, contact: bool | None) -> None:
         if contact is not False:
