@@ -15,6 +15,10 @@ from diastole.edge.formats.finding import open_recording
 from diastole.edge.mqtt import Broker
 from diastole.edge.pipeline.rules import Notices, Rules
 from diastole.edge.settings import Mistake, Zone
+from diastole.edge.sources.ble.kinds import KINDS
+from diastole.edge.sources.ble.radio import Radio
+from diastole.edge.sources.ble.source import BleSource
+from diastole.edge.sources.ble.supervisor import Wanted
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.replayed import At, replayed
 from diastole.edge.sources.scenario import read_scenario
@@ -38,6 +42,13 @@ QuietHours = Annotated[
 Speed = Annotated[
     Annotated[float, Meta(ge=0, le=1e6)] | Literal["max"],
     Meta(description='a number of times as fast from 0 up to 1e6, or "max"'),
+]
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\Z",
+        description="an address as diastole scan shows it",
+    ),
 ]
 SHARES: Final = frozenset(
     {"min_coverage", "rhythm_share", "normal_share", "uncertain_low", "uncertain_high"}
@@ -94,6 +105,34 @@ class Simulate(msgspec.Struct, frozen=True, kw_only=True):
         return simulated(read_scenario(Path(self.scenario)), self.seed, speed=_speed(self.speed))
 
 
+class Bluetooth(msgspec.Struct, frozen=True, kw_only=True):
+    """A device over Bluetooth LE, worn by a subject."""
+
+    subject: Name
+    device: Name
+    """What it is called in everything that is sent."""
+    address: Address | None = None
+    name: str | None = None
+    """What it calls itself; where two call themselves so, only an address tells them apart."""
+    kind: str | None = None
+    adapter: Annotated[str, Meta(pattern=r"^hci\d+\Z", description="as in hci0")] | None = None
+
+    def source(self, radio: Radio) -> Source:
+        """Return the device as a source."""
+        wanted = Wanted(device=self.device, address=self.address, name=self.name, kind=self.kind)
+        return BleSource(wanted, self.adapter, radio, KINDS)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what cannot be meant of the table by itself."""
+        if self.address is None and not self.name:
+            what = "neither an address nor a name tells which device it is"
+            yield Mistake(("device",), what, "run diastole scan, and copy its address")
+        known = [kind.name for kind in KINDS]
+        if self.kind is not None and self.kind not in known:
+            what = f"no kind is called {self.kind!r}"
+            yield Mistake(("kind",), what, f"leave it out, or name one of {', '.join(known)}")
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
     """The whole file. Paths count from where the agent is started."""
 
@@ -110,6 +149,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     subjects: Annotated[list[Subject], Meta(min_length=1, description="at least one [[subjects]]")]
     replay: list[Replay] = []
     simulate: list[Simulate] = []
+    bluetooth: list[Bluetooth] = []
     detector: Rules = Rules()
 
     @property
@@ -124,6 +164,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         """Yield what cannot be meant of the file as a whole."""
         yield from self._names()
         yield from self._sources()
+        yield from self._devices()
         yield from _rules(self.detector)
         if self.model not in ("shipped", "none") and not Path(self.model).is_file():
             what = f"no model file {self.model}"
@@ -131,10 +172,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
     def sources(self) -> list[tuple[str, Source]]:
         """Open all sources, each with its subject."""
-        return [(item.subject, item.source()) for item in self._all()]
-
-    def _all(self) -> list[Replay | Simulate]:
-        return [*self.replay, *self.simulate]
+        radio = Radio()
+        return [
+            *((item.subject, item.source()) for item in (*self.replay, *self.simulate)),
+            *((item.subject, item.source(radio)) for item in self.bluetooth),
+        ]
 
     def _names(self) -> Iterator[Mistake]:
         names = [subject.name for subject in self.subjects]
@@ -142,11 +184,11 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
             if name in names[:k]:
                 what = f"two subjects are called {name!r}"
                 yield Mistake(("subjects", k, "name"), what, "give each its own name")
-        fed = {item.subject for item in self._all()}
+        fed = {item.subject for item in (*self.replay, *self.simulate, *self.bluetooth)}
         for k, name in enumerate(names):
             if name not in fed:
                 what = f"subject {name!r} has no source"
-                remedy = f'add [[replay]] or [[simulate]] with subject = "{name}"'
+                remedy = f'add [[bluetooth]], [[replay]] or [[simulate]] with subject = "{name}"'
                 yield Mistake(("subjects", k, "name"), what, remedy)
 
     def _sources(self) -> Iterator[Mistake]:
@@ -171,6 +213,26 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
                     what = f"{seen[key]} plays the same already"
                     yield Mistake((table, k, file), what, "leave one of them out")
                 seen.setdefault(key, f"[[{table}]] {k + 1}")
+
+    def _devices(self) -> Iterator[Mistake]:
+        """Yield what cannot be meant of the devices side by side."""
+        known = [subject.name for subject in self.subjects]
+        called: set[tuple[str, str]] = set()
+        taken: dict[str, int] = {}
+        for k, item in enumerate(self.bluetooth):
+            if item.subject not in known:
+                what = f"no subject is called {item.subject!r}"
+                remedy = f"name one of {', '.join(known)}, or add it"
+                yield Mistake(("bluetooth", k, "subject"), what, remedy)
+            if (item.subject, item.device) in called:
+                what = f"{item.subject} has another device called {item.device!r}"
+                yield Mistake(("bluetooth", k, "device"), what, "give each its own")
+            called.add((item.subject, item.device))
+            which = (item.address or item.name or "").lower()
+            if which and taken.setdefault(which, k) != k:
+                what = f"[[bluetooth]] {taken[which] + 1} is the same device"
+                field = "address" if item.address else "name"
+                yield Mistake(("bluetooth", k, field), what, "leave one of them out")
 
 
 def read_agent(path: Path) -> Agent:
