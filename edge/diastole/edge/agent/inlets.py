@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from diastole.edge.chunks import Chunk
 from diastole.edge.clock import Clock
 from diastole.edge.errors import DiastoleError
-from diastole.edge.sources.live import Source, unstepped
+from diastole.edge.sources.live import Source, closed, unstepped
 
 WAITING: Final = 4
 """Pieces that a source may be ahead of the pipeline."""
@@ -60,12 +60,13 @@ class Inlet:
         source = self.source
         follow = unstepped(source, clock, cursor) if source.live else source.chunks(clock, cursor)
         try:
-            async for piece in follow:
-                self.waiting.append(piece)
-                arrived()
-                while len(self.waiting) >= WAITING:
-                    self._room.clear()
-                    await self._room.wait()
+            async with closed(follow):
+                async for piece in follow:
+                    self.waiting.append(piece)
+                    arrived()
+                    while len(self.waiting) >= WAITING:
+                        self._room.clear()
+                        await self._room.wait()
         except DiastoleError as error:
             self.trouble = str(error)
             log.error('source=%s stopped why="%s"', self.key, error)

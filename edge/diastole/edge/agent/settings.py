@@ -174,7 +174,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         """Open all sources, each with its subject."""
         radio = Radio()
         return [
-            *((item.subject, item.source()) for item in (*self.replay, *self.simulate)),
+            *((item.subject, item.source()) for item in self.replay),
+            *((item.subject, item.source()) for item in self.simulate),
             *((item.subject, item.source(radio)) for item in self.bluetooth),
         ]
 
@@ -184,7 +185,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
             if name in names[:k]:
                 what = f"two subjects are called {name!r}"
                 yield Mistake(("subjects", k, "name"), what, "give each its own name")
-        fed = {item.subject for item in (*self.replay, *self.simulate, *self.bluetooth)}
+        sources: list[Replay | Simulate | Bluetooth] = [
+            *self.replay,
+            *self.simulate,
+            *self.bluetooth,
+        ]
+        fed = {item.subject for item in sources}
         for k, name in enumerate(names):
             if name not in fed:
                 what = f"subject {name!r} has no source"

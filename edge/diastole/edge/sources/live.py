@@ -1,8 +1,9 @@
 """What hands records to the agent, whatever it is; and what a stepping clock does to it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from diastole.edge.chunks import BREAK, BREAK_REASONS, Chunk, by_time, rows_of
 from diastole.edge.clock import Clock
 from diastole.edge.records import SECOND_NS, BreakReason
 
+T = TypeVar("T")
 STEP_NS: Final = SECOND_NS
 """A wall clock that moves by more against the monotonic one has been set."""
 STEPPED: Final = BREAK_REASONS.index(BreakReason.CLOCK_STEPPED)
@@ -61,14 +63,25 @@ async def unstepped(
     known: tuple[str, ...] = ()
     ahead_ns = _ahead_ns(clock)
     until_ns: int | None = None
-    async for chunk, after in source.chunks(clock, cursor):
-        now_ns = _ahead_ns(clock)
-        known = tuple(dict.fromkeys((*known, *chunk.devices)))
-        if abs(now_ns - ahead_ns) > STEP_NS and until_ns is not None:
-            yield _broken(chunk, known, until_ns), after
-        else:
-            yield chunk, after
-        ahead_ns, until_ns = now_ns, chunk.until_ns
+    async with closed(source.chunks(clock, cursor)) as chunks:
+        async for chunk, after in chunks:
+            now_ns = _ahead_ns(clock)
+            known = tuple(dict.fromkeys((*known, *chunk.devices)))
+            if abs(now_ns - ahead_ns) > STEP_NS and until_ns is not None:
+                yield _broken(chunk, known, until_ns), after
+            else:
+                yield chunk, after
+            ahead_ns, until_ns = now_ns, chunk.until_ns
+
+
+@asynccontextmanager
+async def closed(chunks: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Close a source's chunks in the end, so that it lets go of its device there and then."""
+    try:
+        yield chunks
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 def _ahead_ns(clock: Clock) -> int:
