@@ -58,6 +58,7 @@ def test_a_device_tells_what_it_is() -> None:
         {
             info.BATTERY_LEVEL: b"\x57",
             info.TEXTS["maker"]: b"Polar Electro Oy",
+            info.TEXTS["model"]: b"\0",
             info.TEXTS["firmware"]: b"3.1.1\0\0",
             info.TEXTS["hardware"]: LinkError("not permitted", 2),
             info.TEXTS["software"]: b"\xffA\nB",

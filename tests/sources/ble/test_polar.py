@@ -126,6 +126,22 @@ def test_the_first_batch_may_be_slow_and_the_next_may_not() -> None:
     asyncio.run(life())
 
 
+def test_what_never_comes_is_asked_for_ever_more_rarely() -> None:
+    async def life() -> None:
+        link, driver = device(pmd.PPI, status=12)
+        await driver.start(link)
+        asked: list[int] = []
+        for second in range(1, 2000):
+            link.clock.now_s += 1
+            await driver.tick(link)
+            asked += [second] * link.written[1:].count(PPI_START)
+            del link.written[1:]
+        assert asked == [60, 180, 420, 900, 1500]
+        assert driver.quiet_s == 60
+
+    asyncio.run(life())
+
+
 def test_what_the_sensor_ends_by_itself_is_begun_again_at_once() -> None:
     async def life() -> None:
         link, driver = device(pmd.PPI, pmd.ACC)
@@ -166,7 +182,7 @@ def test_a_sensor_that_does_not_reply_is_waited_for_in_bounded_time() -> None:
         await slowly(link, driver.start(link), 15)
         assert link.written == [PPI_START, b"\x01\x02", b"\x02\x02"]
         assert link.send(hrs.MEASUREMENT, b"\x00\x48").hr_bpm == 72
-        await slowly(link, driver.stop(link), 2)
+        await slowly(link, driver.stop(link), 3)
 
     asyncio.run(life())
 

@@ -76,6 +76,12 @@ def test_nothing_is_said_of_a_device_that_nobody_wears() -> None:
     assert given.add(Heard(contact=True, hr_bpm=60), 162.0) is Gives.HEART_RATE
 
 
+def test_intervals_without_contact_make_no_device_of_beats() -> None:
+    given = Given(hrs.HeartRateDriver())
+    off = Interval(ticks=850, per_s=1024, kind=BeatKind.RR, contact=False)
+    assert given.add(Heard(contact=False, intervals=(off,)), 0.0) is Gives.UNKNOWN
+
+
 def test_an_interval_that_is_none_makes_no_device_of_beats() -> None:
     given = Given(hrs.HeartRateDriver())
     given.add(Heard(hr_bpm=70, intervals=(beat(0), beat(65535))), 0.0)

@@ -69,8 +69,8 @@ async def ask(link: Link) -> Described:
             data = await link.read(char)
             if name == "battery":
                 battery_pct = battery(data)
-            else:
-                told[name] = text(data)
+            elif said := text(data):
+                told[name] = said
         except Undecodable as error:
             refused.append(error.reason)
         except LinkError as error:

@@ -33,10 +33,12 @@ FIRST_BATCH_S: Final = 60.0
 BATCH_S: Final = 20.0
 """Silences that are usual of pulse intervals, before the first batch and after."""
 ACC_S: Final = 20.0
+PATIENT_S: Final = 600.0
+"""What never comes is asked for ever more rarely, down to this."""
 BEATS_WITHIN_S: Final = 90.0
 """Of an optical sensor: its first batch may be slow, and a restart be needed."""
 REPLY_S: Final = 5.0
-GOODBYE_S: Final = 1.0
+GOODBYE_S: Final = 0.5
 MOST_REPLIES: Final = 16
 WANTED: Final = {"sample_rate": (25, 26, 50, 52), "resolution": (16,), "range": (8, 16, 4)}
 """Of acceleration: enough for the rhythm of steps, no more on air than that."""
@@ -84,7 +86,7 @@ class PolarDriver:
         ppi = self._streams.get(pmd.PPI)
         if ppi is None:
             return self._heart.quiet_s
-        return ppi.later_s if ppi.came else ppi.first_s
+        return BATCH_S if ppi.came else FIRST_BATCH_S
 
     @property
     def beats_within_s(self) -> float:
@@ -122,6 +124,8 @@ class PolarDriver:
             if stream.silent(link.clock.monotonic()):
                 if stream.came:
                     log.info("polar=again measurement=%d", stream.measurement)
+                else:
+                    stream.first_s = min(2 * stream.first_s, PATIENT_S)
                 await self._ask(link, pmd.command(pmd.STOP, stream.measurement), REPLY_S)
                 await self._run(link, stream)
 

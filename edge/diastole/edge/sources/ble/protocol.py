@@ -228,7 +228,7 @@ class Given:
 
     def add(self, heard: Heard, arrived_s: float) -> Gives:
         """Return what it gives after one more packet; a late interval still makes it beats."""
-        if any(interval.likely for interval in heard.intervals):
+        if any(i.likely and i.contact is not False for i in heard.intervals):
             self.gives = Gives.BEATS
         if heard.contact is False:
             self._worn_s = None
