@@ -1,18 +1,20 @@
-"""The agent's own status: once a minute, and when something changes."""
+"""The status of the agent and of its devices: once a minute, and when something changes."""
 
 import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from diastole.edge import __version__
 from diastole.edge.clock import Clock
+from diastole.edge.delivery import Item
 from diastole.edge.delivery.limits import Depth
 from diastole.edge.records import SECOND_NS, Status
-from diastole.edge.wire.topics import NOBODY
+from diastole.edge.sources.live import Source
+from diastole.edge.wire.topics import NOBODY, Stream
 
 EVERY_S: Final = 60.0
 CHANGED_S: Final = 5.0
@@ -33,27 +35,39 @@ class Seen(NamedTuple):
     engine: str
 
 
+class Due:
+    """When something is told: once a minute, and soon after it has changed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told_s: float | None = None
+        self._told: object = None
+
+    def is_now(self, state: object) -> bool:
+        """Return whether to tell of this state; if so, it has been told."""
+        now_s = self._clock.monotonic()
+        if self._told_s is not None:
+            since_s = now_s - self._told_s
+            if since_s < (CHANGED_S if state != self._told else EVERY_S):
+                return False
+        self._told_s, self._told = now_s, state
+        return True
+
+
 class Health:
     """When a status is due, and what it says."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._begun_s = clock.monotonic()
-        self._told_s: float | None = None
-        self._told: object = None
+        self._due = Due(clock)
         self.read_s: float | None = None
         """When the last reading was made, by the monotonic clock."""
 
     def due(self, seen: Seen) -> Status | None:
         """Return a status where one is due."""
-        now_s = self._clock.monotonic()
         state = (seen.connected, tuple(seen.trouble), set(seen.counts), set(seen.depth.dropped))
-        if self._told_s is not None:
-            since_s = now_s - self._told_s
-            if since_s < (CHANGED_S if state != self._told else EVERY_S):
-                return None
-        self._told_s, self._told = now_s, state
-        return self.status(seen)
+        return self.status(seen) if self._due.is_now(state) else None
 
     def status(self, seen: Seen) -> Status:
         """Return the agent's status."""
@@ -80,6 +94,30 @@ class Health:
             "trouble": "; ".join(seen.trouble)[:LONGEST_TEXT],
         }
         return Status(device=NOBODY, time_ns=wall_ns, values=values, text=text)
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A source that knows how its device is."""
+
+    def status(self, clock: Clock) -> Status | None:
+        """Return the device's health; None where there is nothing to tell yet."""
+        ...
+
+
+class Devices:
+    """When the status of each source's device is due."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due: dict[str, Due] = {}
+
+    def due(self, subject: str, key: str, source: Source) -> Iterator[Item]:
+        """Yield the status of a source's device where one is due."""
+        if not isinstance(source, Tells) or (status := source.status(self._clock)) is None:
+            return
+        if self._due.setdefault(key, Due(self._clock)).is_now(status.text):
+            yield Item(subject, Stream.STATUS, status)
 
 
 def rss_mb() -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from diastole.edge.agent.clocks import Trust, system_trust
-from diastole.edge.agent.health import Health, Seen
+from diastole.edge.agent.health import Devices, Health, Seen
 from diastole.edge.agent.inbox import Inbox
 from diastole.edge.agent.inlets import Inlet, take
 from diastole.edge.agent.line import Line
@@ -59,7 +59,7 @@ class Run:
         self._arrived = asyncio.Event()
         self._pending = Pending()
         self._committed_s = clock.monotonic()
-        self._health = Health(clock)
+        self._health, self._devices = Health(clock), Devices(clock)
         self._working = self._stopping = False
         self._durable = True
         """Whether the disk has taken all that was committed."""
@@ -247,6 +247,10 @@ class Run:
             self._line.notes.clear()
             said = " ".join(f"{name}={value:g}" for name, value in status.values.items())
             log.info("%s trouble=%r", said, status.text["trouble"])
+        for worn in self._worn:
+            for inlet in worn.inlets:
+                told = self._devices.due(worn.wearer.name, inlet.key, inlet.source)
+                self._pending.items += told
 
     def _seen(self) -> Seen:
         counts: Counter[str] = Counter()
