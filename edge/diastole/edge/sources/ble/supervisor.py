@@ -258,6 +258,8 @@ class Supervisor:
         known = copies.doubled
         for packet in copies.take(data, arrived_ns, (arrived_s, char, data)):
             self._decode(self._driver, char, packet[2], packet[0])
+        if copies.doubled:
+            self.state.refused["copy"] = sum(each.dropped for each in self._copies.values())
         if copies.doubled and not known:
             self.state.trouble = COPIED
             log.warning('device=%s doubled why="%s"', self._wanted.device, COPIED)
