@@ -9,7 +9,7 @@ import pytest
 
 from diastole.edge.records import BeatKind
 from diastole.edge.sources.ble import hrs, pmd
-from diastole.edge.sources.ble.protocol import Heard, LinkError, Refused
+from diastole.edge.sources.ble.protocol import Heard, LinkError, Refused, Undecodable
 from tests.sources.ble.linked import Linked, rest
 from tests.sources.ble.sensor import device
 
@@ -49,6 +49,8 @@ def test_a_strap_is_asked_for_acceleration_and_nothing_is_left_running() -> None
         assert moved.xyz_mg.tolist() == [[-9, -1, 999], [-8, -2, 997]]
         await driver.stop(link)
         assert link.written[2:] == [ACC_STOP]
+        await rest()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(life())
 
@@ -259,3 +261,13 @@ def test_a_factor_that_is_none_is_one(factor: float) -> None:
 def test_another_programs_ecg_is_passed_over() -> None:
     link, _ = device(pmd.ECG)
     assert link.send(pmd.DATA, bytes.fromhex("00 0094357700000000 00 0280ff 028000")) == Heard()
+
+
+def test_a_frame_of_more_samples_than_one_can_hold_is_refused() -> None:
+    packed = bytes.fromhex("02 0094357700000000 81 f1ff 1400 f003")
+    frame = pmd.decode(packed + b"\0\xff" * 3)  # steps of no bits are none
+    assert isinstance(frame, pmd.Acc)
+    assert frame.xyz.tolist() == [[-15, 20, 1008]] * 766
+    with pytest.raises(Undecodable) as refusal:
+        pmd.decode(packed + b"\0\xff" * 4)
+    assert refusal.value.reason == Refused.UNKNOWN
