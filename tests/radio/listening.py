@@ -1,4 +1,4 @@
-"""Devices of the agent beside the fake radio, with bleak as it is, and the truth to hold them to."""
+"""Devices of an agent beside the fake radio, with bleak as it is, and the truth to compare with."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import pairwise
 
 import pytest
 from bleak import BleakScanner
@@ -152,19 +153,19 @@ def test_another_subscriber_doubles_nothing(caplog: pytest.LogCaptureFixture) ->
             async with another_subscriber(strap.measurement):
                 await until(lambda: listener.status.text["trouble"] == COPIED)
                 await listener.beats(15)
-            await listener.beats(5)
+            await until(lambda: not listener.status.text["trouble"])
             await all_told(listener, strap)
-            assert listener.status.values["dropped_copy"] >= 15
+            assert listener.status.values["dropped_copy"] >= 10
             assert strap.links == 1
 
     with caplog.at_level(logging.WARNING, "diastole"):
-        play(story, strap, speed=8)
+        play(story, strap, speed=6)
     assert caplog.text.count(COPIED) == 1
 
 
 def test_a_stop_while_connecting_leaves_nothing_behind() -> None:
     strap = Strap()
-    strap.connect_s = 2.0  # type: ignore[misc]
+    strap.connect_s = 2.0
 
     async def story(bluez: FakeBluez) -> None:
         async with listening(bluez, wanted(strap)):
@@ -246,7 +247,7 @@ def test_links_that_bring_no_data_come_less_and_less_often() -> None:
         async with listening(bluez, wanted(strap)) as (listener,):
             await listener.beats(2)
             tries = [call.at for call in bluez.calls if call.member == "Connect"]
-            pauses = [b - a for a, b in zip(tries, tries[1:], strict=False)]
+            pauses = [b - a for a, b in pairwise(tries)]
             assert len(pauses) == 4
             assert pauses[3] > 8 * 0.8 > pauses[0] * 1.2
             strap.drop_link()

@@ -11,8 +11,9 @@ from typing import Final, Generic, TypeVar
 
 from diastole.edge.records import SECOND_NS
 
-CLOSE_NS: Final = SECOND_NS // 50
-"""Copies follow within 20 ms."""
+CLOSE_NS: Final = SECOND_NS // 10
+"""Copies follow within 0.2 ms, or as late as a busy host comes to them; packets are seconds apart.
+"""
 PACKETS: Final = 10
 FEW: Final = 3
 """Where a link ends before it is known: so many that all came more than once are copies."""

@@ -104,6 +104,7 @@ class Supervisor:
         self._driver: Driver | None = None
         self._given: Given | None = None
         self._copies: dict[str, Copies[tuple[float, str, bytes]]] = {}
+        self._warned_copies = False
         self._fruitless = 0
         self._data = False
         """Whether this link has brought any."""
@@ -198,7 +199,7 @@ class Supervisor:
             raise LinkError(what)
         self._driver = kind.driver()
         self._given = Given(self._driver)
-        self._copies = {}
+        self._copies, self._warned_copies = {}, False
         self.state.kind, self.state.gives = kind.name, kind.gives
 
     async def _ask(self, link: BleakLink) -> None:
@@ -258,11 +259,17 @@ class Supervisor:
         known = copies.doubled
         for packet in copies.take(data, arrived_ns, (arrived_s, char, data)):
             self._decode(self._driver, char, packet[2], packet[0])
-        if copies.doubled:
-            self.state.refused["copy"] = sum(each.dropped for each in self._copies.values())
-        if copies.doubled and not known:
-            self.state.trouble = COPIED
+        if copies.doubled or known:
+            self._copied(copies.doubled)
+
+    def _copied(self, doubled: bool) -> None:
+        """Tell of copies, once a link."""
+        self.state.refused["copy"] = sum(each.dropped for each in self._copies.values())
+        if doubled and not self._warned_copies:
             log.warning('device=%s doubled why="%s"', self._wanted.device, COPIED)
+            self._warned_copies = True
+        if doubled or self.state.trouble == COPIED:
+            self.state.trouble = COPIED if doubled else None
 
     def _decode(self, driver: Driver | None, char: str, data: bytes, arrived_s: float) -> None:
         if driver is None or self._given is None:
