@@ -177,3 +177,43 @@ still_min = -1
 def test_one_recording_may_be_worn_by_two(tmp_path: Path) -> None:
     other = GOOD.replace("anna", "bert")
     assert len(read(tmp_path, GOOD + other).sources()) == 2
+
+
+STRAP = """
+[[subjects]]
+name = "anna"
+[[bluetooth]]
+subject = "anna"
+device = "strap"
+address = "F0:13:C3:00:00:10"
+"""
+
+
+def test_a_device_over_bluetooth_is_a_source_that_needs_no_radio_to_be_read(tmp_path: Path) -> None:
+    ((subject, source),) = read(tmp_path, STRAP).sources()
+    assert (subject, source.name, source.live) == ("anna", "ble-strap", True)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('address = "F0:13:C3:00:00:10"', "", "run diastole scan"),
+        ("F0:13:C3:00:00:10", "H10", "an address as diastole scan shows it"),
+        ('device = "strap"', 'device = "Anna\'s strap"', "a pseudonym"),
+        ('device = "strap"', 'device = "strap"\nkind = "sundial"', "no kind is called 'sundial'"),
+        ('device = "strap"', 'device = "strap"\nadapter = "usb"', "as in hci0"),
+        ('subject = "anna"', 'subject = "bert"', "no subject is called 'bert'"),
+    ],
+)
+def test_a_device_that_cannot_be_meant_is_told(
+    tmp_path: Path, was: str, becomes: str, said: str
+) -> None:
+    sentences = told(tmp_path, STRAP.replace(was, becomes))
+    assert said in " ".join(sentences)
+
+
+def test_one_device_is_not_worn_twice(tmp_path: Path) -> None:
+    table = STRAP[STRAP.index("[[bluetooth]]") :]
+    sentences = told(tmp_path, STRAP + table.replace("F0:13", "f0:13"))
+    assert "line 10: anna has another device called 'strap': give each its own" in sentences
+    assert "line 11: [[bluetooth]] 1 is the same device: leave one of them out" in sentences

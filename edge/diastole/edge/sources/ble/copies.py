@@ -60,8 +60,9 @@ class Copies(Generic[T]):
 
     def end(self) -> list[T]:
         """Return what still waits, at the end of a link, and begin anew."""
-        if len(self._sizes) >= FEW and not self.doubled:
-            self._times = min(self._sizes)
+        sizes = [*self._sizes, *([self._size] if self._size > 1 else [])]
+        if len(sizes) >= FEW and not self.doubled:
+            self._times = min(sizes)
         passed = self._kept(self._held)
         dropped = self.dropped
         self.__init__()  # type: ignore[misc]
