@@ -135,12 +135,15 @@ def test_movement_comes_as_whole_seconds() -> None:
     assert abs(np.median(motions["activity_mg"]) - 30 * 3**0.5) < 5
 
 
-def test_a_clock_that_is_set_begins_anew() -> None:
+def test_a_clock_that_is_set_ends_the_old_time_and_begins_anew() -> None:
     played = Played()
     played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 10)
+    last_ns, played.now_ns = played.now_ns, played.now_ns - 3600 * SECOND_NS
+    told = played.placing.stepped(played.now_ns)
+    assert reasons(told) == [BreakReason.CLOCK_STEPPED]
+    assert told.breaks["time_ns"][0] - last_ns < 2
+    assert len(join([*played.chunks, told]).heart_rates) == 10
     played.chunks.clear()
-    played.now_ns -= 3600 * SECOND_NS
-    played.placing.stepped(played.now_ns)
     played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 10)
-    assert len(played.all.beats) == 10
+    assert list(played.all.beats["rr_ms"]) == [0.0, *[1000.0] * 9]
     assert played.chunks[-1].until_ns == played.now_ns + 1

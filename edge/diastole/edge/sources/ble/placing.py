@@ -95,11 +95,14 @@ class Placing:
         if not self._going:
             self.until_ns = max(self.until_ns, now_ns - BATCH_NS)
 
-    def stepped(self, now_ns: int) -> None:
-        """Begin anew by a clock that has been set."""
+    def stepped(self, now_ns: int) -> Chunk:
+        """Begin anew by a clock that has been set; return what came by the old one."""
         going = self._going
+        self.broke(BreakReason.CLOCK_STEPPED)
+        told = self.cut()
         self._begin(now_ns)
         self._going = going
+        return told
 
     def cut(self) -> Chunk:
         """Return the records before ``until_ns`` that have come since the last cut."""

@@ -38,7 +38,7 @@ class BleSource:
         self, clock: Clock, cursor: bytes | None
     ) -> AsyncIterator[tuple[Chunk, bytes]]:
         """Yield what the device sends, until closed; the cursor is how far that has come."""
-        records = _Records(self._wanted.device, clock)
+        records = Records(self._wanted.device, clock)
         if (before := records.take_up(cursor)) is not None:
             yield before, _cursor(before)
         adapter = self._radio.adapter(self._adapter, clock)
@@ -87,7 +87,7 @@ def status(device: str, state: State, clock: Clock) -> Status:
     return Status(device=device, time_ns=clock.wall_ns(), values=values, text=text)
 
 
-class _Records:
+class Records:
     """What a supervisor hears, by the wall clock."""
 
     def __init__(self, device: str, clock: Clock) -> None:
@@ -126,8 +126,8 @@ class _Records:
         now_s = self._clock.monotonic()
         if abs(self._ahead() - self._ahead_ns) > STEP_NS:
             self._pair()
-            self._placing.stepped(self._clock.wall_ns())
-        elif now_s - self._paired_s > PAIRED_S:
+            return self._placing.stepped(self._clock.wall_ns())
+        if now_s - self._paired_s > PAIRED_S:
             self._pair()
         self._placing.away(self._wall_ns(now_s))
         chunk = self._placing.cut()

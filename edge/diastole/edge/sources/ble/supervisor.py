@@ -37,8 +37,11 @@ REST_S: Final = 30.0
 UNSEEN_S: Final = 30.0
 """A device not heard for so long is said to be missing."""
 TICK_S: Final = 1.0
+AGAIN_S: Final = 1.0
 STOP_S: Final = 2.0
 UNSEEN: Final = "not seen: is it worn, is a phone's app linked with it, is its broadcast on?"
+OVERFULL: Final = "more beats came than there was time for"
+OVERFULL_AGAIN_S: Final = 3600.0
 COPIED: Final = "another program on this host listens to it, too: each packet comes twice"
 
 log = logging.getLogger(__name__)
@@ -105,6 +108,7 @@ class Supervisor:
         self._given: Given | None = None
         self._copies: dict[str, Copies[tuple[float, str, bytes]]] = {}
         self._warned_copies = False
+        self._overfull_s: float | None = None
         self._fruitless = 0
         self._data = False
         """Whether this link has brought any."""
@@ -189,6 +193,9 @@ class Supervisor:
             return await self._live(link)
         except LinkError as error:
             return str(error)
+        except Exception as error:  # a defect of one driver leaves its device to be tried again
+            log.exception("device=%s failed", self._wanted.device)
+            return f"its driver failed: {error!r}"
         finally:
             await self._let_go(link)
 
@@ -200,7 +207,8 @@ class Supervisor:
         self._driver = kind.driver()
         self._given = Given(self._driver)
         self._copies, self._warned_copies = {}, False
-        self.state.kind, self.state.gives = kind.name, kind.gives
+        if self.state.kind != kind.name:
+            self.state.kind, self.state.gives = kind.name, kind.gives
 
     async def _ask(self, link: BleakLink) -> None:
         """Ask for what is read before anything is subscribed to: later, a read would echo."""
@@ -219,11 +227,21 @@ class Supervisor:
         self.state.heard_s = self._clock.monotonic()
         self._sink.linked()
         for char in watched:
-            await link.subscribe(char)
+            await self._subscribe(link, char)
         if link.notifies(info.BATTERY_LEVEL) and info.BATTERY_LEVEL not in watched:
             with suppress(LinkError):
                 await link.subscribe(info.BATTERY_LEVEL)
         await self._driver.start(link)
+
+    async def _subscribe(self, link: BleakLink, char: str) -> None:
+        """Subscribe; a device that was asked too soon after it was linked is asked once more."""
+        try:
+            await link.subscribe(char)
+        except LinkError:
+            if not link.alive:
+                raise
+            await self._waited(link.dead, AGAIN_S)
+            await link.subscribe(char)
 
     async def _live(self, link: BleakLink) -> str:
         assert self._driver is not None
@@ -299,7 +317,14 @@ class Supervisor:
         if heard.hr_bpm or heard.intervals or heard.acceleration:
             self._in(arrived_s)
         if not self._sink.heard(heard, arrived_s, state.gives):
-            self.cut("more beats came than there was time for")
+            self._overfull(arrived_s)
+
+    def _overfull(self, now_s: float) -> None:
+        """Begin anew where beats came that no heart had time for; not again and again."""
+        self.state.trouble = OVERFULL
+        if self._overfull_s is None or now_s - self._overfull_s > OVERFULL_AGAIN_S:
+            self._overfull_s = now_s
+            self.cut(OVERFULL)
 
     # ---- telling
 
