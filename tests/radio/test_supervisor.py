@@ -10,7 +10,8 @@ from dbus_fast import BusType, Message
 from dbus_fast.aio import MessageBus
 
 from diastole.edge.records import BreakReason
-from diastole.edge.sources.ble.supervisor import COPIED, UNSEEN, Wanted
+from diastole.edge.sources.ble.hearing import COPIED
+from diastole.edge.sources.ble.supervisor import UNSEEN, Wanted
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.devices import Liar, Strap, Watch
 from tests.fakes.peripheral import BluezError
@@ -69,7 +70,7 @@ def test_data_is_back_within_five_seconds_of_the_causes_end(fault: str) -> None:
             assert listener.breaks == [BreakReason.LINK_LOST]
             assert took_s < BACK_S
 
-    play(story, strap, speed=2)
+    play(story, strap, speed=4)
 
 
 def test_a_device_that_falls_silent_is_let_go_and_linked_anew() -> None:

@@ -2,9 +2,9 @@
 
 from diastole.edge.chunks import BREAK_REASONS
 from diastole.edge.records import SECOND_NS, BeatKind, BreakReason
+from diastole.edge.sources.ble.hearing import State
 from diastole.edge.sources.ble.protocol import Gives, Heard, Interval
 from diastole.edge.sources.ble.source import Records, status
-from diastole.edge.sources.ble.supervisor import State
 from tests.sources.played import FakeClock
 
 BEAT = Heard(hr_bpm=60, intervals=(Interval(ticks=1024, per_s=1024, kind=BeatKind.RR),))

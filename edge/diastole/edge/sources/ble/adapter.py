@@ -47,14 +47,17 @@ Exact = bool | None
 class Seeker:
     """Somebody who waits for a device; while it is not ``active``, only others' scans help it."""
 
-    def __init__(self, fits: Callable[[Seen], Exact], services: Collection[str]) -> None:
+    def __init__(
+        self, fits: Callable[[Seen], Exact], services: Collection[str], clock: Clock
+    ) -> None:
         self.services = services
         self.active = True
         self.alike: list[str] = []
         """Addresses of several devices that fit equally."""
         self.found: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
-        self._fits = fits
+        self._fits, self._clock = fits, clock
         self._candidates: dict[str, Seen] = {}
+        self._settling: asyncio.Task[None] | None = None
 
     def offer(self, seen: Seen) -> None:
         """Take a device in that was heard."""
@@ -65,10 +68,16 @@ class Seeker:
             self.found.set_result(seen)
             return
         if not self._candidates:
-            asyncio.get_running_loop().call_later(ALIKE_S, self._settle)
+            self._settling = asyncio.create_task(self._settle())
         self._candidates[seen.address] = seen
 
-    def _settle(self) -> None:
+    def leave(self) -> None:
+        """Wait no more."""
+        if self._settling is not None:
+            self._settling.cancel()
+
+    async def _settle(self) -> None:
+        await self._clock.sleep(ALIKE_S)
         candidates, self._candidates = list(self._candidates.values()), {}
         self.alike = sorted(seen.address for seen in candidates) if len(candidates) > 1 else []
         if len(candidates) == 1 and not self.found.done():
@@ -94,13 +103,14 @@ class Adapter:
     @contextmanager
     def seeking(self, fits: Callable[[Seen], Exact], services: Collection[str]) -> Iterator[Seeker]:
         """Scan while this is open and the seeker is active."""
-        seeker = Seeker(fits, services)
+        seeker = Seeker(fits, services, self._clock)
         seeker.found.add_done_callback(lambda _: self._changed.set())
         self._seekers.append(seeker)
         self.poke()
         try:
             yield seeker
         finally:
+            seeker.leave()
             self._seekers.remove(seeker)
             self.poke()
 

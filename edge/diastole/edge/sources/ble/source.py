@@ -7,10 +7,11 @@ from typing import Final
 from diastole.edge.chunks import BREAK, BREAK_REASONS, Chunk, rows_of
 from diastole.edge.clock import Clock
 from diastole.edge.records import SECOND_NS, BreakReason, Status
+from diastole.edge.sources.ble.hearing import State
 from diastole.edge.sources.ble.placing import Placing
 from diastole.edge.sources.ble.protocol import Gives, Heard, Kind
 from diastole.edge.sources.ble.radio import Radio
-from diastole.edge.sources.ble.supervisor import State, Supervisor, Wanted
+from diastole.edge.sources.ble.supervisor import Supervisor, Wanted
 from diastole.edge.sources.live import STEP_NS
 
 CHUNK_S: Final = 1.0

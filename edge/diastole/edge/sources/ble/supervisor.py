@@ -3,28 +3,18 @@
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from diastole.edge.clock import Clock
 from diastole.edge.sources.ble import info
 from diastole.edge.sources.ble.adapter import Adapter, Exact, Seen
-from diastole.edge.sources.ble.copies import Copies
+from diastole.edge.sources.ble.hearing import Hearing, Sink, State
 from diastole.edge.sources.ble.link import BleakLink
-from diastole.edge.sources.ble.protocol import (
-    Driver,
-    Given,
-    Gives,
-    Heard,
-    Kind,
-    LinkError,
-    Undecodable,
-    kind_of,
-)
+from diastole.edge.sources.ble.protocol import Driver, Kind, LinkError, kind_of
 
 PAUSES_S: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Before a device is sought again, by how many links in a row brought no data."""
@@ -42,7 +32,6 @@ STOP_S: Final = 2.0
 UNSEEN: Final = "not seen: is it worn, is a phone's app linked with it, is its broadcast on?"
 OVERFULL: Final = "more beats came than there was time for"
 OVERFULL_AGAIN_S: Final = 3600.0
-COPIED: Final = "another program on this host listens to it, too: each packet comes twice"
 
 log = logging.getLogger(__name__)
 
@@ -57,41 +46,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
 
 
-class Sink(Protocol):
-    """What takes in a device's packets."""
-
-    def linked(self) -> None:
-        """Take in that packets come from here on."""
-        ...
-
-    def heard(self, heard: Heard, arrived_s: float, gives: Gives) -> bool:
-        """Take in a packet; return False where there is more than a heart can have sent."""
-        ...
-
-    def lost(self) -> None:
-        """Take in that the link has ended."""
-        ...
-
-
-class State:
-    """How a device is, for whoever tells it."""
-
-    def __init__(self) -> None:
-        self.link = "seeking"
-        """``seeking``, ``linking`` or ``linked``."""
-        self.kind: str | None = None
-        self.gives = Gives.UNKNOWN
-        self.battery_pct: int | None = None
-        self.rssi_dbm: int | None = None
-        self.beat_s: float | None = None
-        """When a packet with an interval came last, by the monotonic clock."""
-        self.heard_s: float | None = None
-        """When any packet came last."""
-        self.links = 0
-        self.trouble: str | None = None
-        self.refused: Counter[str] = Counter()
-
-
 class Supervisor:
     """Runs one device; everything it hears goes to the sink, in the loop's own thread."""
 
@@ -104,10 +58,7 @@ class Supervisor:
         self._services = frozenset[str]().union(*(kind.services for kind in self._kinds))
         self._address = wanted.address and wanted.address.lower()
         self._link: BleakLink | None = None
-        self._driver: Driver | None = None
-        self._given: Given | None = None
-        self._copies: dict[str, Copies[tuple[float, str, bytes]]] = {}
-        self._warned_copies = False
+        self._hearing: Hearing | None = None
         self._overfull_s: float | None = None
         self._fruitless = 0
         self._data = False
@@ -181,16 +132,16 @@ class Supervisor:
     async def _linked(self, seen: Seen) -> str:
         """Live through one link; return why it ended."""
         self.state.link = "linking"
-        link = BleakLink(seen, self._adapter.name, self._clock, self._packet)
-        self._link, self._driver = link, None
+        link = BleakLink(seen, self._adapter.name, self._clock, self._took)
+        self._link = link
         try:
             async with self._adapter.lock:
                 await link.connect()
             self._address = seen.address.lower()
-            self._begin(link, seen.name)
+            driver = self._driver(link, seen.name)
             await self._ask(link)
-            await self._listen(link)
-            return await self._live(link)
+            await self._listen(link, driver)
+            return await self._live(link, driver)
         except LinkError as error:
             return str(error)
         except Exception as error:  # a defect of one driver leaves its device to be tried again
@@ -199,16 +150,15 @@ class Supervisor:
         finally:
             await self._let_go(link)
 
-    def _begin(self, link: BleakLink, name: str | None) -> None:
+    def _driver(self, link: BleakLink, name: str | None) -> Driver:
+        """Return what drives the device, by all that it has."""
         kind = kind_of(link.services, name, self._kinds)
         if kind is None:
             what = "it offers nothing that this version knows"
             raise LinkError(what)
-        self._driver = kind.driver()
-        self._given = Given(self._driver)
-        self._copies, self._warned_copies = {}, False
         if self.state.kind != kind.name:
             self.state.kind, self.state.gives = kind.name, kind.gives
+        return kind.driver()
 
     async def _ask(self, link: BleakLink) -> None:
         """Ask for what is read before anything is subscribed to: later, a read would echo."""
@@ -217,21 +167,21 @@ class Supervisor:
         if described.battery_pct is not None:
             self.state.battery_pct = described.battery_pct
 
-    async def _listen(self, link: BleakLink) -> None:
-        assert self._driver is not None
-        watched = [char for char in self._driver.watched if char in link.chars]
+    async def _listen(self, link: BleakLink, driver: Driver) -> None:
+        watched = [char for char in driver.watched if char in link.chars]
         if not watched:
             what = f"it has none of what a {self.state.kind} sends by"
             raise LinkError(what)
         self.state.link, self.state.links = "linked", self.state.links + 1
         self.state.heard_s = self._clock.monotonic()
+        self._hearing = Hearing(self._wanted.device, driver, self.state, self._sink, self._in)
         self._sink.linked()
         for char in watched:
             await self._subscribe(link, char)
         if link.notifies(info.BATTERY_LEVEL) and info.BATTERY_LEVEL not in watched:
             with suppress(LinkError):
                 await link.subscribe(info.BATTERY_LEVEL)
-        await self._driver.start(link)
+        await driver.start(link)
 
     async def _subscribe(self, link: BleakLink, char: str) -> None:
         """Subscribe; a device that was asked too soon after it was linked is asked once more."""
@@ -243,80 +193,35 @@ class Supervisor:
             await self._waited(link.dead, AGAIN_S)
             await link.subscribe(char)
 
-    async def _live(self, link: BleakLink) -> str:
-        assert self._driver is not None
+    async def _live(self, link: BleakLink, driver: Driver) -> str:
         while not link.dead.done():
             await self._waited(link.dead, TICK_S)
             quiet_s = self._clock.monotonic() - (self.state.heard_s or 0.0)
-            if quiet_s > self._driver.quiet_s:
+            if quiet_s > driver.quiet_s:
                 link.end(f"nothing came for {quiet_s:.0f} s")
             elif link.alive:
-                await self._driver.tick(link)
+                await driver.tick(link)
         return link.dead.result()
 
     async def _let_go(self, link: BleakLink) -> None:
         """Stop what the device was told to send, and close the link, whatever has happened."""
-        driver, self._driver, self._link = self._driver, None, None
-        for copies in self._copies.values():
-            for arrived_s, char, data in copies.end():
-                self._decode(driver, char, data, arrived_s)
-        self._sink.lost()
-        if driver is not None and link.alive:
-            with suppress(LinkError, TimeoutError):
-                async with asyncio.timeout(STOP_S):
-                    await driver.stop(link)
+        hearing, self._hearing, self._link = self._hearing, None, None
+        if hearing is not None:
+            hearing.end()
+            self._sink.lost()
+            if link.alive:
+                with suppress(Exception):  # it is let go of in any case
+                    async with asyncio.timeout(STOP_S):
+                        await hearing.driver.stop(link)
         await link.close()
 
-    # ---- packets
-
-    def _packet(self, char: str, data: bytes, arrived_s: float) -> None:
-        """Take in what the device sent; called by bleak, and never fails."""
+    def _took(self, char: str, data: bytes, arrived_s: float) -> None:
+        """Take in a packet; called by bleak."""
         self.state.heard_s = arrived_s
-        copies = self._copies.setdefault(char, Copies())
-        arrived_ns = round(arrived_s * 1e9)
-        known = copies.doubled
-        for packet in copies.take(data, arrived_ns, (arrived_s, char, data)):
-            self._decode(self._driver, char, packet[2], packet[0])
-        if copies.doubled or known:
-            self._copied(copies.doubled)
-
-    def _copied(self, doubled: bool) -> None:
-        """Tell of copies, once a link."""
-        self.state.refused["copy"] = sum(each.dropped for each in self._copies.values())
-        if doubled and not self._warned_copies:
-            log.warning('device=%s doubled why="%s"', self._wanted.device, COPIED)
-            self._warned_copies = True
-        if doubled or self.state.trouble == COPIED:
-            self.state.trouble = COPIED if doubled else None
-
-    def _decode(self, driver: Driver | None, char: str, data: bytes, arrived_s: float) -> None:
-        if driver is None or self._given is None:
+        if self._hearing is None:
             return
-        try:
-            level = char == info.BATTERY_LEVEL and char not in driver.watched
-            heard = info.packet(data) if level else driver.packet(char, data, arrived_s)
-        except Undecodable as error:
-            self.state.refused[error.reason] += 1
-            return
-        except Exception:  # a defect of one driver, met by what a device sent
-            if not self.state.refused["driver_failed"]:
-                log.exception("device=%s driver failed on %s", self._wanted.device, data.hex())
-            self.state.refused["driver_failed"] += 1
-            return
-        self._hear(heard, arrived_s, self._given)
-
-    def _hear(self, heard: Heard, arrived_s: float, given: Given) -> None:
-        state = self.state
-        state.refused.update(heard.refused)
-        if heard.battery_pct is not None:
-            state.battery_pct = heard.battery_pct
-        if heard.intervals:
-            state.beat_s = arrived_s
-        if (gives := given.add(heard, arrived_s)) is not Gives.UNKNOWN:
-            state.gives = gives
-        if heard.hr_bpm or heard.intervals or heard.acceleration:
-            self._in(arrived_s)
-        if not self._sink.heard(heard, arrived_s, state.gives):
+        self._hearing.packet(char, data, arrived_s)
+        if self._hearing.overfull:
             self._overfull(arrived_s)
 
     def _overfull(self, now_s: float) -> None:
