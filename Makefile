@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest format figures faults parity coverage clean
+.PHONY: help demo test check pytest format figures faults radio parity coverage clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,11 @@ figures: $(VENV)/ready-dev ## print every figure of the README (the recordings i
 
 faults: $(VENV)/ready-dev ## kill and freeze every part of the path, and count what was lost
 	@$(BIN)/python -m tests.faults
+
+radio: $(VENV)/ready-dev ## the Bluetooth suite alone: the real bleak against a radio that is none
+	@for part in dbus-daemon bluetoothctl; do command -v $$part > /dev/null || { \
+		echo "radio: $$part is not here: apt-get install dbus bluez" >&2; exit 2; }; done
+	$(PYTEST) tests/radio
 
 parity: $(VENV)/ready-dev ## print how far the two feature engines differ
 	@$(BIN)/python -m tests.figures.parity
