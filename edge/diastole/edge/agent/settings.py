@@ -14,16 +14,19 @@ from diastole.edge.errors import DiastoleError, InputError
 from diastole.edge.formats.finding import open_recording
 from diastole.edge.mqtt import Broker
 from diastole.edge.pipeline.rules import Notices, Rules
+from diastole.edge.records import MINUTE_NS
 from diastole.edge.settings import Mistake, Zone
-from diastole.edge.sources.ble.kinds import KINDS
+from diastole.edge.sources.ble.kinds import kinds
 from diastole.edge.sources.ble.radio import Radio
 from diastole.edge.sources.ble.source import BleSource
 from diastole.edge.sources.ble.supervisor import Wanted
 from diastole.edge.sources.live import Source
+from diastole.edge.sources.mqtt import HandedOver, OwnRecords
+from diastole.edge.sources.polar_logger import PolarLogger
 from diastole.edge.sources.replayed import At, replayed
 from diastole.edge.sources.scenario import read_scenario
 from diastole.edge.sources.simulated import simulated
-from diastole.edge.wire.topics import NAME, NOBODY, Inbound
+from diastole.edge.wire.topics import NAME, NOBODY, ROOT, Inbound
 
 Name = Annotated[
     str,
@@ -120,17 +123,53 @@ class Bluetooth(msgspec.Struct, frozen=True, kw_only=True):
     def source(self, radio: Radio) -> Source:
         """Return the device as a source."""
         wanted = Wanted(device=self.device, address=self.address, name=self.name, kind=self.kind)
-        return BleSource(wanted, self.adapter, radio, KINDS)
+        return BleSource(wanted, self.adapter, radio, kinds())
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what cannot be meant of the table by itself."""
         if self.address is None and not self.name:
             what = "neither an address nor a name tells which device it is"
             yield Mistake(("device",), what, "run diastole scan, and copy its address")
-        known = [kind.name for kind in KINDS]
+        known = [kind.name for kind in kinds()]
         if self.kind is not None and self.kind not in known:
             what = f"no kind is called {self.kind!r}"
             yield Mistake(("kind",), what, f"leave it out, or name one of {', '.join(known)}")
+
+
+class Phone(msgspec.Struct, frozen=True, kw_only=True):
+    """A device whose records another program hands over by MQTT, as one on a phone does."""
+
+    subject: Name
+    device: Name
+    kind: Literal["diastole", "polar-sensor-logger"] = "diastole"
+    topic: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^+#\x00]+\Z")] | None = (
+        None
+    )
+    """As it is set in Polar Sensor Logger."""
+
+    def source(self, patience_ns: int) -> HandedOver:
+        """Return the device as a source."""
+        own = self.kind == "diastole"
+        reader = OwnRecords(self.device) if own else PolarLogger(self.device)
+        return HandedOver(self.device, reader, patience_ns)
+
+    def listens_on(self, agent: "Agent") -> str:
+        """Return the topic on which its records come."""
+        if self.topic is not None:
+            return self.topic + PolarLogger.suffix
+        return str(Inbound(agent.site, agent.agent, self.subject, self.device))
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield what cannot be meant of the table by itself."""
+        if self.kind == "diastole" and self.topic is not None:
+            what = "our own records come on a topic that the names give"
+            yield Mistake(("topic",), what, "leave it out")
+        elif self.kind != "diastole" and self.topic is None:
+            what = "the topic is missing"
+            yield Mistake(("kind",), what, "add it as it is set in Polar Sensor Logger")
+        elif self.topic is not None and self.topic.split("/")[0] in (ROOT, "$SYS"):
+            what = f"topics below {self.topic.split('/')[0]} have a meaning of their own"
+            yield Mistake(("topic",), what, 'choose another, as in "psl"')
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +189,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     replay: list[Replay] = []
     simulate: list[Simulate] = []
     bluetooth: list[Bluetooth] = []
+    phone: list[Phone] = []
     detector: Rules = Rules()
 
     @property
@@ -165,6 +205,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         yield from self._names()
         yield from self._sources()
         yield from self._devices()
+        yield from self._phones()
         yield from _rules(self.detector)
         if self.model not in ("shipped", "none") and not Path(self.model).is_file():
             what = f"no model file {self.model}"
@@ -177,7 +218,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
             *((item.subject, item.source()) for item in self.replay),
             *((item.subject, item.source()) for item in self.simulate),
             *((item.subject, item.source(radio)) for item in self.bluetooth),
+            *((item.subject, item.source(self._patience_ns(item.subject))) for item in self.phone),
         ]
+
+    def _patience_ns(self, subject: str) -> int:
+        minutes = {item.name: item.patience_min for item in self.subjects}
+        return round(minutes[subject] * MINUTE_NS)
 
     def _names(self) -> Iterator[Mistake]:
         names = [subject.name for subject in self.subjects]
@@ -185,16 +231,17 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
             if name in names[:k]:
                 what = f"two subjects are called {name!r}"
                 yield Mistake(("subjects", k, "name"), what, "give each its own name")
-        sources: list[Replay | Simulate | Bluetooth] = [
+        sources: list[Replay | Simulate | Bluetooth | Phone] = [
             *self.replay,
             *self.simulate,
             *self.bluetooth,
+            *self.phone,
         ]
         fed = {item.subject for item in sources}
         for k, name in enumerate(names):
             if name not in fed:
                 what = f"subject {name!r} has no source"
-                remedy = f'add [[bluetooth]], [[replay]] or [[simulate]] with subject = "{name}"'
+                remedy = f'add [[bluetooth]], [[phone]], [[replay]] or [[simulate]] with subject = "{name}"'
                 yield Mistake(("subjects", k, "name"), what, remedy)
 
     def _sources(self) -> Iterator[Mistake]:
@@ -239,6 +286,24 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
                 what = f"[[bluetooth]] {taken[which] + 1} is the same device"
                 field = "address" if item.address else "name"
                 yield Mistake(("bluetooth", k, field), what, "leave one of them out")
+
+    def _phones(self) -> Iterator[Mistake]:
+        """Yield what cannot be meant of what is handed over, beside the other devices."""
+        known = [subject.name for subject in self.subjects]
+        called = {(item.subject, item.device) for item in self.bluetooth}
+        topics: dict[str, int] = {}
+        for k, item in enumerate(self.phone):
+            if item.subject not in known:
+                what = f"no subject is called {item.subject!r}"
+                remedy = f"name one of {', '.join(known)}, or add it"
+                yield Mistake(("phone", k, "subject"), what, remedy)
+            if (item.subject, item.device) in called:
+                what = f"{item.subject} has another device called {item.device!r}"
+                yield Mistake(("phone", k, "device"), what, "give each its own")
+            elif topics.setdefault(item.listens_on(self), k) != k:
+                what = f"[[phone]] {topics[item.listens_on(self)] + 1} has the same topic"
+                yield Mistake(("phone", k, "topic"), what, "give each its own")
+            called.add((item.subject, item.device))
 
 
 def read_agent(path: Path) -> Agent:
@@ -287,3 +352,21 @@ def _speed(speed: float | Literal["max"]) -> float:
 def inbound(agent: Agent, subject: str) -> str:
     """Return where a mark for one of the agent's subjects is handed in (``+``: for any)."""
     return str(Inbound(agent.site, agent.agent, subject, NOBODY))
+
+
+def subscriptions(agent: Agent) -> list[str]:
+    """Return the topics on which an agent is handed something."""
+    own = str(Inbound(agent.site, agent.agent, "+", "+"))
+    return [own, *(item.listens_on(agent) for item in agent.phone if item.topic is not None)]
+
+
+def handed_over(agent: Agent, sources: Sequence[tuple[str, Source]]) -> dict[str, HandedOver]:
+    """Return the sources whose records come by MQTT, by their topics."""
+    topics = {
+        (item.subject, f"phone-{item.device}"): item.listens_on(agent) for item in agent.phone
+    }
+    return {
+        topics[subject, source.name]: source
+        for subject, source in sources
+        if isinstance(source, HandedOver)
+    }

@@ -18,21 +18,21 @@ def check_format(format: Format, sample_path: Path) -> None:  # noqa: A002
     A format recognises its sample, gives no record older than it said, ends every device, names
     devices by pseudonyms, and reads the same twice.
     """
-    _hold(format.recognises(sample_path), "it does not recognise its sample")
+    hold(format.recognises(sample_path), "it does not recognise its sample")
     recording = format.open(sample_path)
-    _hold(recording.format == format.name, "the recording names another format")
+    hold(recording.format == format.name, "the recording names another format")
     chunks = list(recording.chunks())
     notes = dict(recording.notes)
-    _hold(bool(chunks), "it gives no chunks")
-    _check_order(chunks)
+    hold(bool(chunks), "it gives no chunks")
+    check_order(chunks)
     whole = join(chunks)
     _check_end(chunks[-1], whole)
     for device in whole.devices:
-        _hold(bool(re.fullmatch(PSEUDONYM, device)), f"device {device!r} is no pseudonym")
+        hold(bool(re.fullmatch(PSEUDONYM, device)), f"device {device!r} is no pseudonym")
     again = list(recording.chunks())
     same = len(again) == len(chunks) and all(map(equal, chunks, again))
-    _hold(same, "read twice it gives other records")
-    _hold(dict(recording.notes) == notes, "read twice it counts other defects")
+    hold(same, "read twice it gives other records")
+    hold(dict(recording.notes) == notes, "read twice it counts other defects")
 
 
 def equal(one: Chunk, other: Chunk) -> bool:
@@ -57,24 +57,25 @@ def _same(one: Rows, other: Rows) -> bool:
     )
 
 
-def _check_order(chunks: list[Chunk]) -> None:
+def check_order(chunks: list[Chunk]) -> None:
+    """Raise AssertionError where a record comes that is older than was said."""
     until_ns: int | None = None
     for chunk in chunks:
         if until_ns is not None:
-            _hold(chunk.until_ns >= until_ns, "until_ns falls")
+            hold(chunk.until_ns >= until_ns, "until_ns falls")
             oldest = min(_times(chunk), default=until_ns)
-            _hold(oldest >= until_ns, f"a record of {oldest} ns comes after until_ns {until_ns}")
+            hold(oldest >= until_ns, f"a record of {oldest} ns comes after until_ns {until_ns}")
         until_ns = chunk.until_ns
 
 
 def _check_end(last: Chunk, whole: Chunk) -> None:
     last_ns = whole.last_ns()
-    _hold(
+    hold(
         last_ns is not None and last.until_ns == last_ns + 1, "it does not end at its last record"
     )
     ends = whole.breaks[whole.breaks["reason"] == BREAK_REASONS.index(BreakReason.ENDED)]
     ended = {whole.devices[k] for k in ends["device"]}
-    _hold(ended == set(whole.devices), "it does not end every device")
+    hold(ended == set(whole.devices), "it does not end every device")
 
 
 def _times(chunk: Chunk) -> Iterator[int]:
@@ -84,6 +85,7 @@ def _times(chunk: Chunk) -> Iterator[int]:
     yield from (mark.time_ns for mark in chunk.marks)
 
 
-def _hold(promise: bool, sentence: str) -> None:
+def hold(promise: bool, sentence: str) -> None:
+    """Raise AssertionError with the sentence where a promise is not kept."""
     if not promise:
         raise AssertionError(sentence)
