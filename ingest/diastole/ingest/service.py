@@ -15,6 +15,7 @@ from typing import Final
 
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Connection
+from diastole.edge.notify import READY, STOPPING, Watchdog, notify
 from diastole.edge.outputs import make_folder
 from diastole.ingest.intake import Intake
 from diastole.ingest.log import Forwarded, Log
@@ -78,6 +79,7 @@ class Service:
             threads = [self._thread("receiver", self._receive), self._thread("worker", self._work)]
             self.connection.start()
             self._log.say("started", name=self._settings.name, spool=path)
+            notify(READY)
             try:
                 self._watch()
             finally:
@@ -88,12 +90,15 @@ class Service:
         return 1 if self._broken else 0
 
     def _watch(self) -> None:
+        watchdog = Watchdog()
         while not self._stopping.wait(_LOOK_S):
+            watchdog.alive()
             if not self.connection.alive:
                 self._broken.append(RuntimeError("the connection's thread has ended"))
                 self._stopping.set()
 
     def _end(self, threads: list[threading.Thread]) -> None:
+        notify(STOPPING)
         self._stopping.set()
         self._receiver.wake()
         self._waiting.set()

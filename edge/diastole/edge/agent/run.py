@@ -14,15 +14,17 @@ from diastole.edge.agent.inbox import Inbox
 from diastole.edge.agent.inlets import Inlet, take
 from diastole.edge.agent.line import Line
 from diastole.edge.agent.means import means_of
-from diastole.edge.agent.settings import Agent
+from diastole.edge.agent.settings import Agent, handed_over
 from diastole.edge.agent.tick import Pending, Worn
 from diastole.edge.agent.wearer import Wearer
 from diastole.edge.clock import Clock, SystemClock
 from diastole.edge.delivery import Item
 from diastole.edge.features import described
 from diastole.edge.mqtt import Received
+from diastole.edge.notify import READY, STOPPING, Watchdog, notify
 from diastole.edge.records import MINUTE_NS
 from diastole.edge.sources.live import Source
+from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire.topics import NOBODY, Stream
 
 OK: Final = 0
@@ -55,11 +57,14 @@ class Run:
         self._agent, self._sources = agent, sources
         self._clock, self._trust, self._folder = clock, trust, folder
         self._worn: list[Worn] = []
-        self._inbox = Inbox({subject.name for subject in agent.subjects})
+        self._inbox = Inbox(
+            {subject.name for subject in agent.subjects}, handed_over(agent, sources), clock
+        )
         self._arrived = asyncio.Event()
         self._pending = Pending()
         self._committed_s = clock.monotonic()
         self._health, self._devices = Health(clock), Devices(clock)
+        self._watchdog = Watchdog()
         self._working = self._stopping = False
         self._durable = True
         """Whether the disk has taken all that was committed."""
@@ -71,6 +76,7 @@ class Run:
         self._means = await asyncio.to_thread(means_of, self._agent)
         self._line = Line(self._agent, self._clock, self._folder)
         await self._line.open(self._take_in)
+        notify(READY)
         pump = asyncio.create_task(self._line.pump())
         work = asyncio.create_task(self._work())
         stopped = asyncio.create_task(stop.wait())
@@ -79,6 +85,7 @@ class Run:
             for task in (pump, work):
                 if task.done():
                     task.result()  # raises what went wrong
+            notify(STOPPING)
             log.info("stopping why=%s", "asked" if stop.is_set() else "told")
             await self._last_tick(work)
         except BaseException:
@@ -107,6 +114,7 @@ class Run:
         try:
             self._working = True
             while not self._stopping and not self._told():
+                self._watchdog.alive()
                 more = await self._tick()
                 if not more:
                     await self._idle()
@@ -126,6 +134,7 @@ class Run:
                     'or agent.toml says clock = "trusted"',
                     said,
                 )
+            self._watchdog.alive()
             await self._clock.sleep(UNTRUSTED_S)
         log.info('clock=trusted why="%s"', trust.why)
 
@@ -207,6 +216,9 @@ class Run:
         """Hand what is pending to the outbox; what came in is acknowledged once it is durable."""
         pending, self._pending = self._pending, Pending()
         self._unsaid += [one.received for one in pending.arrived]
+        for inlet in (inlet for worn in self._worn for inlet in worn.inlets):
+            if isinstance(inlet.source, HandedOver) and inlet.key in pending.cursors:
+                self._unsaid += inlet.source.kept(pending.cursors[inlet.key])
         self._durable = await self._line.commit(pending.tick())
         self._committed_s = self._clock.monotonic()
         if self._durable:
