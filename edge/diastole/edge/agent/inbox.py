@@ -1,15 +1,18 @@
-"""What other programs hand to the agent over the broker: marks, checked before they are taken."""
+"""What other programs hand to the agent over the broker: marks, and records of devices."""
 
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from diastole.edge.clock import Clock
 from diastole.edge.delivery import Item
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Received
 from diastole.edge.records import Mark
+from diastole.edge.sources import mqtt
+from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire import decode
 from diastole.edge.wire.topics import NOBODY, Stream, parse_inbound
 
@@ -39,6 +42,8 @@ class Refusal(StrEnum):
     """Its bytes are none."""
     KIND = "kind"
     """It is no mark, or of a device."""
+    DEVICE = "device"
+    """No device of the wearer is handed over under that name."""
 
 
 class _Refused(Exception):
@@ -50,14 +55,22 @@ class _Refused(Exception):
 class Inbox:
     """Messages since the last commit, and how many were refused."""
 
-    def __init__(self, subjects: Collection[str]) -> None:
-        self._subjects = subjects
+    def __init__(
+        self, subjects: Collection[str], handed: Mapping[str, HandedOver], clock: Clock
+    ) -> None:
+        self._subjects, self._handed, self._clock = subjects, handed, clock
         self.arrived: list[Arrived] = []
         self.refused: Counter[str] = Counter()
 
     def add(self, received: Received) -> None:
-        """Take a message in, or count why not; either way it is acknowledged in the end."""
+        """Take a message in, or count why not; either way it is acknowledged in the end.
+
+        What a device's source has taken, it gives back itself once it is in a commit.
+        """
         try:
+            if (source := self._handed.get(received.topic)) is not None:
+                self._hand(source, received)
+                return
             item = self._item(received)
         except _Refused as refused:
             self.refused[refused.reason] += 1
@@ -70,6 +83,17 @@ class Inbox:
         arrived, self.arrived = self.arrived, []
         return arrived
 
+    def _hand(self, source: HandedOver, received: Received) -> None:
+        if received.retained:
+            raise _Refused(Refusal.RETAINED, "it was retained, and would come at each connection")
+        if len(received.payload) > mqtt.LONGEST_BYTES:
+            what = f"{len(received.payload)} bytes, over {mqtt.LONGEST_BYTES}"
+            raise _Refused(Refusal.SIZE, what)
+        try:
+            source.hand(received.payload, received, self._clock.wall_ns())
+        except InputError as error:
+            raise _Refused(Refusal.RECORD, f"{source.name}: {error}") from None
+
     def _item(self, received: Received) -> Item:
         try:
             topic = parse_inbound(received.topic)
@@ -77,6 +101,9 @@ class Inbox:
             raise _Refused(Refusal.TOPIC, str(error)) from None
         if topic.subject not in self._subjects:
             raise _Refused(Refusal.SUBJECT, f"nobody here is called {topic.subject}")
+        if topic.device != NOBODY:
+            what = f"no [[phone]] of {topic.subject} has the device {topic.device}"
+            raise _Refused(Refusal.DEVICE, what)
         if received.retained:
             raise _Refused(Refusal.RETAINED, "it was retained, and would come at each connection")
         if len(received.payload) > LONGEST_BYTES:
@@ -85,6 +112,6 @@ class Inbox:
             record = decode(received.payload)
         except InputError as error:
             raise _Refused(Refusal.RECORD, str(error)) from None
-        if not isinstance(record, Mark) or topic.device != NOBODY or record.device != NOBODY:
+        if not isinstance(record, Mark) or record.device != NOBODY:
             raise _Refused(Refusal.KIND, "only marks, of the device -, are taken")
         return Item(topic.subject, Stream.MARK, record)

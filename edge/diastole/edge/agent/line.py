@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from diastole.edge.agent.settings import Agent, inbound
+from diastole.edge.agent.settings import Agent, subscriptions
 from diastole.edge.clock import Clock
 from diastole.edge.delivery import Tick
 from diastole.edge.delivery.limits import Depth
@@ -54,7 +54,7 @@ class Line:
         self.connection = Connection(
             self._agent.broker,
             self._agent.agent,
-            subscriptions=[*self._publisher.subscriptions, inbound(self._agent, "+")],
+            subscriptions=[*self._publisher.subscriptions, *subscriptions(self._agent)],
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,

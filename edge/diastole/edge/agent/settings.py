@@ -241,7 +241,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         for k, name in enumerate(names):
             if name not in fed:
                 what = f"subject {name!r} has no source"
-                remedy = f'add [[bluetooth]], [[phone]], [[replay]] or [[simulate]] with subject = "{name}"'
+                tables = "[[bluetooth]], [[phone]], [[replay]] or [[simulate]]"
+                remedy = f'add {tables} with subject = "{name}"'
                 yield Mistake(("subjects", k, "name"), what, remedy)
 
     def _sources(self) -> Iterator[Mistake]:

@@ -1,0 +1,284 @@
+"""Records that another program hands over by MQTT, such as a phone: checked, placed, let through.
+
+Its stamps are taken as they are where its clock goes right. ``until_ns`` is the newest record, at
+most ``patience`` behind now; what is older comes late, and is counted.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from diastole.edge.chunks import Chunk
+from diastole.edge.clock import Clock
+from diastole.edge.formats.objects import chunk_of
+from diastole.edge.mqtt import Received
+from diastole.edge.records import (
+    SECOND_NS,
+    Beat,
+    BeatKind,
+    Break,
+    BreakReason,
+    HeartRate,
+    HeartRateKind,
+    Mark,
+    Motion,
+    Record,
+    Status,
+)
+from diastole.edge.sources.sender import OFF_NS, SenderClock
+from diastole.edge.wire import BadRecord, decode
+from diastole.edge.wire.topics import NOBODY
+
+LONGEST_BYTES: Final = 262_144
+"""Of one message."""
+CHUNK_S: Final = 1.0
+REMEMBERED: Final = 4096
+"""Records by which one that comes twice is known from one that comes late."""
+CATCHING_UP_S: Final = 60.0
+"""After a start, what has waited at the broker comes first."""
+CURSOR_BYTES: Final = 16
+
+log = logging.getLogger(__name__)
+
+
+class Said(NamedTuple):
+    """What a message says."""
+
+    records: Sequence[Record]
+    refused: Counter[str]
+    """Records that were not taken, by reason."""
+
+
+class Reader(Protocol):
+    """Reads the messages of one sender, in the order in which they come."""
+
+    def read(self, payload: bytes) -> Said:
+        """Return what a message says; raise BadRecord where it is none."""
+        ...
+
+
+class OwnRecords:
+    """Reads our own nouns as JSON: one a message, or a list of them."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+
+    def read(self, payload: bytes) -> Said:
+        """Return the records; what is wrong with single ones of a list is counted."""
+        if not payload.lstrip().startswith(b"["):
+            lines = [payload]
+        else:
+            try:
+                lines = [bytes(r) for r in msgspec.json.decode(payload, type=list[msgspec.Raw])]
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                raise BadRecord(str(error)) from None
+        taken: list[Record] = []
+        refused: Counter[str] = Counter()
+        for line in lines:
+            try:
+                record = decode(line)
+            except BadRecord:
+                if len(lines) == 1:
+                    raise
+                refused["record"] += 1
+                continue
+            if isinstance(record, Beat | HeartRate | Motion | Mark):
+                why = self._why_not(record)
+            else:
+                why = "kind"
+            if why is None and isinstance(record, Record):
+                taken.append(record)
+            elif why is not None:
+                refused[why] += 1
+        return Said(taken, refused)
+
+    def _why_not(self, record: Beat | HeartRate | Motion | Mark) -> str | None:
+        if record.device != (NOBODY if isinstance(record, Mark) else self._device):
+            return "device"
+        match record:
+            case Beat(kind=BeatKind.PPG) | HeartRate(kind=HeartRateKind.SPECTRAL):
+                return "kind"  # what we find ourselves in a raw signal
+            case Beat():
+                known = 0 < record.rr_ms <= 10_000 and (record.error_ms or 0) >= 0
+                right = known and 0 <= (record.quality or 0) <= 1
+            case HeartRate():
+                right = record.hr_bpm is not None and 0 < record.hr_bpm <= 300
+            case Motion():
+                right = 0 <= record.activity_mg <= 1e5
+                right = right and 0 <= (record.cadence_per_min or 0) <= 1000
+            case _:
+                right = True
+        return None if right else "value"
+
+
+class _Message(NamedTuple):
+    said: Said
+    ticket: Received
+    arrived_ns: int
+
+
+class HandedOver:
+    """One device of a subject whose records another program hands over."""
+
+    live = True
+    paced = True
+    zone: str | None = None
+    simulated = False
+
+    def __init__(self, device: str, reader: Reader, patience_ns: int) -> None:
+        self.name = f"phone-{device}"
+        self.dropped: Counter[str] = Counter()
+        self._device, self._reader, self._patience_ns = device, reader, patience_ns
+        self._came: list[_Message] = []
+        self._tickets: deque[Received] = deque()
+        self._released = self._kept = 0
+        self._sender: SenderClock[_Message] = SenderClock()
+        self._seen: dict[tuple[type[Record], int], None] = {}
+        self._heard_ns: int | None = None
+        self._unbroken = False
+        self._until_ns: int | None = None
+        self._told: tuple[int, int] | None = None
+
+    # ---- what is handed over
+
+    def hand(self, payload: bytes, ticket: Received, arrived_ns: int) -> None:
+        """Take in a message; raise BadRecord where it is none.
+
+        ``ticket`` is given back by ``kept`` once what the message says is in a commit.
+        """
+        self._came.append(_Message(self._reader.read(payload), ticket, arrived_ns))
+
+    def kept(self, cursor: bytes) -> list[Received]:
+        """Return the tickets of the messages that are in the commit of this cursor."""
+        n = int.from_bytes(cursor[8:], "big")
+        tickets = [self._tickets.popleft() for _ in range(n - self._kept)]
+        self._kept = max(n, self._kept)
+        return tickets
+
+    # ---- a source
+
+    async def chunks(
+        self, clock: Clock, cursor: bytes | None
+    ) -> AsyncIterator[tuple[Chunk, bytes]]:
+        """Yield what is handed over, until closed."""
+        began_s = clock.monotonic()
+        resumed = cursor is not None and len(cursor) == CURSOR_BYTES
+        if cursor is not None and resumed:
+            self._until_ns = int.from_bytes(cursor[:8], "big", signed=True)
+        while True:
+            catching_up = resumed and clock.monotonic() - began_s < CATCHING_UP_S
+            chunk = self.cut(clock.wall_ns(), patient=catching_up)
+            place = chunk.until_ns, self._released
+            if place != self._told:
+                self._told = place
+                yield chunk, place[0].to_bytes(8, "big", signed=True) + place[1].to_bytes(8, "big")
+            await clock.sleep(CHUNK_S)
+
+    def cut(self, now_ns: int, *, patient: bool = False) -> Chunk:
+        """Return what has come since the last cut; ``patient``: however old it is."""
+        if self._until_ns is None:
+            self._until_ns = now_ns - self._patience_ns
+        ahead_ns = self._sender.ahead_ns
+        ready: list[_Message] = []
+        came, self._came = self._came, []
+        for message in came:
+            stamps = [r.time_ns for r in message.said.records if not isinstance(r, Mark)]
+            if stamps:
+                ready += self._sender.add(message, max(stamps), message.arrived_ns)
+            else:
+                ready.append(message)
+        ready += self._sender.waited(now_ns)
+        records: list[Record] = []
+        if self._sender.ahead_ns != ahead_ns:
+            self._say_clock()
+            records += self._broken(BreakReason.CLOCK_STEPPED)
+        records += self._placed(ready)
+        records += self._passed(now_ns, records, patient=patient)
+        return chunk_of(records, self._until_ns)
+
+    def _placed(self, messages: Sequence[_Message]) -> list[Record]:
+        """Return what the messages say, by our clock, less what cannot be taken."""
+        placed: list[Record] = []
+        for message in messages:
+            self._tickets.append(message.ticket)
+            self._released += 1
+            self._count(message.said.refused)
+            for record in message.said.records:
+                if isinstance(record, Mark):
+                    placed.append(record)
+                    continue
+                time_ns = record.time_ns + self._sender.ahead_ns
+                if (why := self._why_not(type(record), time_ns, message.arrived_ns)) is not None:
+                    self._count(Counter([why]))
+                    continue
+                placed.append(msgspec.structs.replace(record, time_ns=time_ns))
+                self._heard_ns = max(message.arrived_ns, self._heard_ns or message.arrived_ns)
+        return placed
+
+    def _why_not(self, kind: type[Record], time_ns: int, arrived_ns: int) -> str | None:
+        assert self._until_ns is not None
+        if time_ns > arrived_ns + OFF_NS:
+            return "future"
+        if (kind, time_ns) in self._seen:
+            return "doubled"
+        if time_ns < self._until_ns:
+            return "late"
+        self._seen[kind, time_ns] = None
+        if len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return None
+
+    def _passed(self, now_ns: int, records: Sequence[Record], *, patient: bool) -> list[Record]:
+        """Let time come as far as the newest record, and at most ``patience`` behind now."""
+        assert self._until_ns is not None
+        stamps = [r.time_ns for r in records if not isinstance(r, Mark)]
+        if stamps:
+            self._until_ns = max(self._until_ns, max(stamps) + 1)
+            self._unbroken = not isinstance(records[-1], Break)
+        if patient or now_ns - self._patience_ns <= self._until_ns:
+            return []
+        broken = self._broken(BreakReason.LINK_LOST)
+        self._until_ns = max(self._until_ns, now_ns - self._patience_ns)
+        return broken
+
+    def _broken(self, reason: BreakReason) -> list[Record]:
+        assert self._until_ns is not None
+        if not self._unbroken:
+            return []
+        self._unbroken = False
+        broken = Break(device=self._device, time_ns=self._until_ns, reason=reason)
+        self._until_ns += 1
+        return [broken]
+
+    # ---- what is said of it
+
+    def _say_clock(self) -> None:
+        log.warning('source=%s clock="%s"', self.name, self.trouble or "its clock goes right again")
+
+    def _count(self, refused: Counter[str]) -> None:
+        for why in refused.keys() - self.dropped.keys():
+            log.warning("source=%s dropped=%s, and counted from here on", self.name, why)
+        self.dropped.update(refused)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the sender's clock."""
+        ahead_s = self._sender.ahead_ns / SECOND_NS
+        if not ahead_s:
+            return None
+        way = "behind" if ahead_s > 0 else "ahead"
+        return (
+            f"the sender's clock is {abs(ahead_s):.0f} s {way}: its records are taken "
+            "as of their arrival; set its clock"
+        )
+
+    def status(self, clock: Clock) -> Status | None:
+        """Return the device's health."""
+        values = {f"dropped_{why}": float(n) for why, n in self.dropped.items()}
+        if self._heard_ns is not None:
+            values["packet_age_s"] = round((clock.wall_ns() - self._heard_ns) / SECOND_NS, 1)
+        text = {"link": "handed over", "trouble": self.trouble or ""}
+        return Status(device=self._device, time_ns=clock.wall_ns(), values=values, text=text)

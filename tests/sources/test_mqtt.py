@@ -1,0 +1,218 @@
+"""Records that are handed over: placed by their stamps, or by their arrival; nothing unsaid."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diastole.edge.chunks import BREAK_REASONS, Chunk
+from diastole.edge.mqtt import Received
+from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, BreakReason
+from diastole.edge.sources.mqtt import HandedOver, OwnRecords
+from diastole.edge.sources.polar_logger import PolarLogger
+from diastole.edge.wire import BadRecord, encode
+
+NOW = 1_800_000_000 * SECOND_NS
+PATIENCE = 15 * MINUTE_NS
+
+
+def source() -> HandedOver:
+    return HandedOver("strap", OwnRecords("strap"), PATIENCE)
+
+
+def beat(time_ns: int) -> Beat:
+    return Beat(device="strap", time_ns=time_ns, rr_ms=1000.0, kind=BeatKind.RR)
+
+
+def message(records: Iterable[Beat]) -> bytes:
+    return b"[" + b",".join(map(encode, records)) + b"]"
+
+
+def ticket(mid: int = 1) -> Received:
+    return Received("topic", b"", False, mid, 1)
+
+
+def fed(one: HandedOver, stamped: Sequence[tuple[int, int]]) -> list[Chunk]:
+    """Hand a beat over for each (stamp, arrival), in whole seconds after NOW, and cut each."""
+    chunks = []
+    for stamp_s, arrival_s in stamped:
+        arrived_ns = NOW + arrival_s * SECOND_NS
+        one.hand(encode(beat(NOW + stamp_s * SECOND_NS)), ticket(), arrived_ns)
+        chunks.append(one.cut(arrived_ns))
+    return chunks
+
+
+def seconds(chunks: Iterable[Chunk]) -> list[int]:
+    return [int(t - NOW) // SECOND_NS for c in chunks for t in c.beats["time_ns"]]
+
+
+def test_until_is_the_newest_record_and_at_most_patience_behind() -> None:
+    one = source()
+    (chunk,) = fed(one, [(0, 0)])
+    assert chunk.until_ns == NOW + 1
+    assert one.cut(NOW + PATIENCE).until_ns == NOW + 1
+    gone = one.cut(NOW + PATIENCE + SECOND_NS)
+    assert gone.until_ns == NOW + SECOND_NS
+    assert BREAK_REASONS[gone.breaks["reason"][0]] is BreakReason.LINK_LOST
+
+
+def test_a_phone_out_of_reach_for_ten_minutes_loses_nothing() -> None:
+    one = source()
+    live = fed(one, [(s, s) for s in range(30)])
+    backlog = fed(one, [(s, 630) for s in range(30, 631)])
+    assert seconds([*live, *backlog]) == list(range(631))
+    assert not one.dropped
+    assert one.trouble is None
+
+
+@pytest.mark.parametrize("off_s", [3600, -3600, 3, -3])
+def test_a_clock_that_is_off_is_said_and_its_records_are_as_of_their_arrival(off_s: int) -> None:
+    one = source()
+    chunks = fed(one, [(s + off_s, s) for s in range(60)])
+    assert seconds(chunks) == list(range(60))
+    assert not one.dropped
+    assert one.trouble is not None
+    assert f"{abs(off_s)} s {'ahead' if off_s > 0 else 'behind'}" in one.trouble
+
+
+def test_a_clock_that_is_set_right_begins_a_new_time() -> None:
+    one = source()
+    fed(one, [(s - 3600, s) for s in range(30)])
+    chunks = fed(one, [(s, s) for s in range(30, 60)])
+    assert one.trouble is None
+    assert seconds(chunks) == list(range(30, 60))
+    reasons = [BREAK_REASONS[r] for c in chunks for r in c.breaks["reason"]]
+    assert reasons == [BreakReason.CLOCK_STEPPED]
+
+
+def test_doubled_late_and_future_records_are_counted_and_the_rest_goes_on() -> None:
+    one = source()
+    chunks = fed(one, [(0, 0), (3, 3), (3, 3), (2, 3), (4, 4)])
+    one.hand(message([beat(NOW + 5 * SECOND_NS), beat(NOW + 6 * SECOND_NS)]), ticket(), NOW)
+    assert seconds(chunks) == [0, 3, 4]
+    assert one.dropped == {"doubled": 1, "late": 1}
+
+
+def test_reordered_beats_of_a_second_are_put_in_order() -> None:
+    one = source()
+    one.hand(message([beat(NOW + 2), beat(NOW), beat(NOW + 1)]), ticket(), NOW)
+    assert one.cut(NOW).beats["time_ns"].tolist() == [NOW, NOW + 1, NOW + 2]
+
+
+def test_a_far_future_stamp_does_not_carry_time_away() -> None:
+    one = source()
+    chunks = fed(one, [(0, 0), (10**8, 1), (2, 2), (3, 3)])
+    assert seconds(chunks) == [0, 2, 3]
+    assert one.dropped == {"future": 1}
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        ({"record": "heart_rate", "hr_bpm": 0, "kind": "device"}, "value"),
+        ({"record": "heart_rate", "hr_bpm": None, "kind": "device"}, "value"),
+        ({"record": "beat", "rr_ms": -1, "kind": "rr"}, "value"),
+        ({"record": "beat", "rr_ms": 800, "kind": "ppg"}, "kind"),
+        ({"record": "break", "reason": "paused"}, "kind"),
+        ({"record": "motion", "activity_mg": -1}, "value"),
+        ({"record": "beat", "rr_ms": 800, "kind": "rr", "device": "other"}, "device"),
+    ],
+)
+def test_what_cannot_be_is_counted_by_its_reason(record: dict[str, object], why: str) -> None:
+    one = source()
+    full = {"device": "strap", "time_ns": NOW, **record}
+    one.hand(json.dumps([full, json.loads(encode(beat(NOW)))]).encode(), ticket(), NOW)
+    assert len(one.cut(NOW).beats) == 1
+    assert one.dropped == {why: 1}
+
+
+def test_a_ticket_comes_back_once_its_records_are_in_a_commit() -> None:
+    one = source()
+    one.hand(encode(beat(NOW)), ticket(1), NOW)
+    one.cut(NOW)
+    nothing, first = (n.to_bytes(16, "big") for n in (0, 1))
+    assert one.kept(nothing) == []
+    assert one.kept(first) == [ticket(1)]
+    assert one.kept(first) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["record", "device", "time_ns", "rr_ms", "kind", "timeStamp", "hr", "rr"]
+            ),
+            inner | st.sampled_from(["beat", "strap", "rr", "heart_rate"]),
+            max_size=8,
+        )
+    ),
+    max_leaves=10,
+)
+PAYLOADS = st.lists(st.binary(max_size=40) | JSON.map(lambda v: json.dumps(v).encode()), max_size=8)
+STAMPS = st.lists(st.tuples(st.integers(-4000, 4000), st.integers(0, 40)), max_size=30)
+
+
+@settings(deadline=None, max_examples=150)
+@given(PAYLOADS, STAMPS)
+def test_any_payload_and_any_stamp_are_counted_and_time_never_runs_back(
+    payloads: list[bytes], stamps: list[tuple[int, int]]
+) -> None:
+    for reader in (OwnRecords("strap"), PolarLogger("strap")):
+        one = HandedOver("strap", reader, PATIENCE)
+        now_ns, told, handed = NOW, [], 0
+        for payload in payloads:
+            try:
+                one.hand(payload, ticket(), now_ns)
+            except BadRecord:
+                continue
+            told.append(one.cut(now_ns))
+        for stamp_s, wait_s in stamps:
+            now_ns += wait_s * SECOND_NS
+            time_ns = NOW + stamp_s * SECOND_NS
+            own = isinstance(reader, OwnRecords)
+            polar = json.dumps({"timeStamp": time_ns // 10**6, "rr": [800]}).encode()
+            one.hand(encode(beat(time_ns)) if own else polar, ticket(), now_ns)
+            handed += 1
+            told.append(one.cut(now_ns))
+        told.append(one.cut(now_ns + MINUTE_NS))
+        untils = [chunk.until_ns for chunk in told]
+        assert untils == sorted(untils)
+        for before, chunk in zip(untils, told[1:], strict=False):
+            first = chunk.first_ns()
+            assert first is None or first >= before
+            last = chunk.last_ns()
+            assert last is None or last < chunk.until_ns
+        if isinstance(reader, OwnRecords):
+            n = sum(len(chunk.beats) for chunk in told)
+            assert n + sum(one.dropped[w] for w in ("late", "doubled", "future")) >= handed
+
+
+def logged(time_ms: int, *rr: float, hr: float = 64) -> bytes:
+    return json.dumps({"deviceId": "1", "timeStamp": time_ms, "hr": hr, "rr": rr}).encode()
+
+
+def test_polar_sensor_logger_gives_beats_a_beat_clock_apart() -> None:
+    one = HandedOver("h10", PolarLogger("h10"), PATIENCE)
+    chunks = []
+    for k in range(60):
+        jitter_ms = (k * 37) % 200
+        one.hand(logged(NOW // 10**6 + 800 * k + jitter_ms, 800), ticket(), NOW + 800_000_000 * k)
+        chunks.append(one.cut(NOW + 800_000_000 * k))
+    beats = [row for chunk in chunks for row in chunk.beats.tolist()]
+    assert len(beats) == 60
+    assert [row[3] for row in beats] == [0.0] + [800.0] * 59
+    assert not any(len(chunk.heart_rates) for chunk in chunks)
+    one.hand(logged(NOW // 10**6 + 800 * 59 + (59 * 37) % 200, 800), ticket(), NOW)
+    one.hand(logged(NOW // 10**6 + 49_000, 0, hr=0), ticket(), NOW + 49 * SECOND_NS)
+    one.cut(NOW + 49 * SECOND_NS)
+    assert one.dropped == {"doubled": 1, "value": 2}
+
+
+def test_polar_sensor_logger_of_a_device_without_intervals_gives_its_heart_rate() -> None:
+    reader = PolarLogger("watch")
+    said = [reader.read(logged(NOW // 10**6 + 1000 * k)) for k in range(20)]
+    assert [len(one.records) for one in said] == [0] * 12 + [1] * 8
