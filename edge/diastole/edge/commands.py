@@ -64,6 +64,15 @@ def watch(parser: ArgumentParser) -> Run:
     return _watch
 
 
+def scan(parser: ArgumentParser) -> Run:
+    """Declare ``diastole scan``: which Bluetooth devices are in reach."""
+    add = parser.add_argument
+    add("--seconds", type=_seconds, default=15.0, metavar="N", help="so long (default: 15)")
+    add("--adapter", metavar="hciN", help="default: the system's first")
+    add("--json", action="store_true", help="a line of JSON for each device, in the end")
+    return _scan
+
+
 def doctor(parser: ArgumentParser) -> Run:
     """Declare ``diastole doctor``: what is wrong from wearer to store, and the remedy."""
     add = parser.add_argument
@@ -78,6 +87,17 @@ def _at_least_one(text: str) -> int:
         wrong = f"{text!r} is no whole number from 1 on"
         raise ArgumentTypeError(wrong)
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 3600:
+        wrong = f"{text!r} is no number of seconds up to 3600"
+        raise ArgumentTypeError(wrong)
+    return seconds
 
 
 def _replay(given: Namespace) -> int:
@@ -118,6 +138,15 @@ def _watch(given: Namespace) -> int:
 
     _shows()
     return watch(given, Console())
+
+
+def _scan(given: Namespace) -> int:
+    from rich.console import Console
+
+    from diastole.edge.sources.ble.scan import scan
+
+    _shows()
+    return scan(given, Console())
 
 
 def _doctor(given: Namespace) -> int:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from diastole.edge.agent.settings import Agent, read_agent
 from diastole.edge.doctor import agent as of_agent
-from diastole.edge.doctor import broker
+from diastole.edge.doctor import bluetooth, broker
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.secrets import redacted, secrets
 from diastole.edge.errors import DiastoleError, InputError, Mistakes
@@ -53,6 +53,7 @@ def _agent_checks(path: Path) -> Iterator[Finding]:
             ("model", of_agent.of_model),
             ("outbox", of_agent.of_outbox),
             ("broker", of_agent.of_broker),
+            ("bluetooth", bluetooth.of_bluetooth),
         ):
             yield from _told(name, partial(check, agent))
 
