@@ -169,3 +169,35 @@ def test_an_empty_board_says_so() -> None:
     board = Board()
     assert not board.known
     assert "nothing heard yet" in drawn(board)
+
+
+def worn(k: int = 0, **text: str) -> Status:
+    return Status(
+        device="strap",
+        time_ns=NOON_NS + k * SECOND_NS,
+        values={"battery_pct": 87, "rssi_dbm": -58, "beat_age_s": 1.2, "dropped_odd_byte": 3},
+        text={"link": "linked", "kind": "polar", "trouble": ""} | text,
+    )
+
+
+def test_a_device_is_told_with_its_battery_its_signal_and_its_last_beat() -> None:
+    board, topic = Board(), TOPIC._replace(stream=Stream.STATUS)
+    told(board, status(online=1), OWN)
+    (line,) = told(board, worn(), topic)
+    assert line.endswith(
+        "p-1/strap  the device is linked, battery 87 %, -58 dBm, last beat 1 s ago, 3 dropped"
+    )
+    assert told(board, worn(1), topic) == []
+    assert "  p-1/strap linked, battery 87 %, -58 dBm, last beat 41 s ago" in drawn(board, at_s=40)
+    (line,) = told(board, worn(2, link="seeking", trouble="not seen\x1b[2J"), topic)
+    assert "the device is seeking" in line
+    assert line.endswith(": not seen\N{REPLACEMENT CHARACTER}[2J")
+    assert told(board, worn(1), topic) == []
+    assert "strap seeking" in drawn(board)
+
+
+def test_a_device_of_heart_rates_says_what_it_never_gives() -> None:
+    board = Board()
+    told(board, status(online=1), OWN)
+    told(board, worn(rr="none"), TOPIC._replace(stream=Stream.STATUS))
+    assert "heart rate only: no variability, ever" in drawn(board)

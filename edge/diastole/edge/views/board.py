@@ -19,7 +19,16 @@ from diastole.edge.records import (
     Status,
 )
 from diastole.edge.views.live import MEASURES, facts, number, trend, usual
-from diastole.edge.views.phrases import age, clean, episode, health, marked, row, saying
+from diastole.edge.views.phrases import (
+    age,
+    clean,
+    device_health,
+    episode,
+    health,
+    marked,
+    row,
+    saying,
+)
 from diastole.edge.views.words import (
     DECISION_COLOURS,
     GREY,
@@ -72,6 +81,8 @@ class _Known:
 
 @dataclass(slots=True)
 class _Agent:
+    """What an agent, or a device, said of itself last."""
+
     status: Status
     heard_s: float
 
@@ -85,13 +96,14 @@ class Board:
     def __init__(self) -> None:
         self._worn: dict[Wearing, _Known] = {}
         self._agents: dict[tuple[str, str], _Agent] = {}
+        self._devices: dict[Wearing, _Agent] = {}
         self._marks: deque[tuple[Wearing, Mark]] = deque(maxlen=_LAST_MARKS)
         self._offsets: dict[str, int] = {}
 
     @property
     def known(self) -> bool:
         """Whether anything has been heard."""
-        return bool(self._worn or self._agents or self._marks)
+        return bool(self._worn or self._agents or self._devices or self._marks)
 
     def take(self, topic: Topic, record: Noun, now_ns: int, at_s: float) -> Iterator[News]:
         """Take a record in; yield what is new by it, of a reading itself last."""
@@ -105,6 +117,8 @@ class Board:
                 news = self._mark(who, record)
             case Status() if who.subject == NOBODY and record.device == NOBODY:
                 news = self._status(who, record, now_ns, at_s)
+            case Status() if NOBODY not in (who.subject, record.device):
+                news = self._device(who, record, at_s)
             case _:
                 return
         for time_ns, text in news:
@@ -160,6 +174,15 @@ class Board:
             state = f"online, {health(status)}" if _online(status) else "gone"
             yield status.time_ns or now_ns, f"the agent is {state}"
 
+    def _device(self, who: Wearing, status: Status, at_s: float) -> Iterator[tuple[int, str]]:
+        last = self._devices.get(who)
+        if last is not None and status.time_ns < last.status.time_ns:
+            return
+        self._devices[who] = _Agent(status, at_s)
+        if last is None or last.status.text != status.text:
+            why = clean(status.text.get("trouble", ""))
+            yield status.time_ns, f"the device is {device_health(status)}" + (why and f": {why}")
+
     def draw(
         self, console: Console, now_ns: int, at_s: float, *, title: str, trouble: str = ""
     ) -> RenderableType:
@@ -177,6 +200,7 @@ class Board:
             body += [Text(f"{when}  {who.subject}  {marked(mark)}")]
         for (site, agent), seen in sorted(self._agents.items(), key=lambda pair: pair[0]):
             body += [self._agent_line(site, agent, seen, console, at_s)]
+            body += self._device_lines(site, agent, at_s)
         body += [Text(NOT_A_DIAGNOSIS, style="dim")]
         return Panel(Group(*body), title=Text(title), title_align="left")
 
@@ -242,6 +266,18 @@ class Board:
         if trouble := seen.status.text.get("trouble"):
             line.append(f"\n  {clean(trouble)}", VERMILLION)
         return line
+
+    def _device_lines(self, site: str, agent: str, at_s: float) -> Iterator[Text]:
+        """Yield a line for each of an agent's devices."""
+        for who, seen in sorted(self._devices.items(), key=lambda pair: pair[0]):
+            if (who.site, who.agent) == (site, agent):
+                told = device_health(seen.status, at_s - seen.heard_s)
+                linked = seen.status.text.get("link") == "linked"
+                style = "" if linked else VERMILLION
+                line = Text(f"  {who.subject}/{who.device} {told}", style)
+                if trouble := seen.status.text.get("trouble"):
+                    line.append(f"\n    {clean(trouble)}", VERMILLION)
+                yield line
 
     def _when(self, time_ns: int, subject: str, now_ns: int) -> str:
         """Return a time of day where the wearer is, with its date unless that is today's."""

@@ -40,6 +40,22 @@ def health(status: Status) -> str:
     return "outbox unknown" if rows is None else f"outbox {rows:.0f} rows"
 
 
+def device_health(status: Status, since_s: float = 0.0) -> str:
+    """Return what is told of a device, in words; ``since_s`` after it was."""
+    values, text = status.values, status.text
+    known = [clean(text.get("link", "")) or "link unknown"]
+    if (battery := values.get("battery_pct")) is not None:
+        known.append(f"battery {battery:.0f} %")
+    if (rssi := values.get("rssi_dbm")) is not None:
+        known.append(f"{rssi:.0f} dBm")
+    if (beat_s := values.get("beat_age_s")) is not None:
+        known.append(f"last beat {age(beat_s + since_s)} ago")
+    if text.get("rr") == "none":
+        known.append("heart rate only: no variability, ever")
+    dropped = sum(n for name, n in values.items() if name.startswith("dropped_"))
+    return ", ".join(known) + (f", {dropped:.0f} dropped" if dropped else "")
+
+
 def clean(text: str) -> str:
     """Return text of others as it can be printed: on one line, no control characters in it."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
