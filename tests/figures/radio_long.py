@@ -62,14 +62,16 @@ def compared(got: Sequence[int], sent: Sequence[int]) -> tuple[int, int]:
 
 async def run() -> None:
     strap = Strap()
-    async with radio(strap, clock=FastClock(SPEED)) as bluez:
-        async with listening(bluez, wanted(strap)) as (listener,):
-            ended = await reconnected(bluez, strap, listener)
-            strap.mute = True
-            await bluez.clock.sleep(SETTLE_S)
-            got, sent = listener.intervals, strap.heard
-            ordered = in_order(listener.all)
-            links, broken = listener.status.values["links"], len(listener.breaks)
+    async with (
+        radio(strap, clock=FastClock(SPEED)) as bluez,
+        listening(bluez, wanted(strap)) as (listener,),
+    ):
+        ended = await reconnected(bluez, strap, listener)
+        strap.mute = True
+        await bluez.clock.sleep(SETTLE_S)
+        got, sent = listener.intervals, strap.heard
+        ordered = in_order(listener.all)
+        links, broken = listener.status.values["links"], len(listener.breaks)
     doubled, lost = compared(got, sent)
     ways = ", ".join(f"{way} {n}" for way, n in ended.items())
     print(f"{RECONNECTS} forced reconnects ({ways}), one strap, bleak's BlueZ backend")
