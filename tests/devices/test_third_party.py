@@ -15,6 +15,8 @@ from diastole.edge.agent.settings import Bluetooth
 from diastole.edge.chunks import BEAT_KINDS, join
 from diastole.edge.errors import InputError
 from diastole.edge.records import BeatKind
+from diastole.edge.sources.ble.capture import capture
+from diastole.edge.sources.ble.captured import read
 from diastole.edge.sources.ble.check import check_source
 from diastole.edge.sources.ble.kinds import KINDS, kinds
 from diastole.edge.sources.ble.radio import Radio
@@ -24,7 +26,7 @@ from tests.fakes.radio import radio
 
 EXAMPLE = Path(__file__).parent / "example"
 UUID = "ac3e000{}-7b1d-4c5e-9d2a-0123456789ab"
-PULSES_MS = (812, 835, 861, 840)
+PULSES_MS = (981, 1012, 1023, 984)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ class Band(Peripheral):
         while True:
             await self.clock.sleep(1)
             if self.told[-1:] == [b"\x01"]:
-                self.notify(self.pulse, struct.pack("<BBH", 1, 72, PULSES_MS[n % len(PULSES_MS)]))
+                self.notify(self.pulse, struct.pack("<BBH", 1, 60, PULSES_MS[n % len(PULSES_MS)]))
                 n += 1
 
 
@@ -99,6 +101,23 @@ def test_an_agent_uses_it() -> None:
         assert band.told == [b"\x01", b"\x00"]
 
     asyncio.run(run())
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_session_of_it_is_captured_and_keeps_its_contract(tmp_path: Path) -> None:
+    (kind,) = [kind for kind in kinds() if kind not in KINDS]
+    band, path = Band(), tmp_path / "session.jsonl"
+
+    async def run() -> bytes:
+        async with radio(band, clock=FastClock(20)) as bluez, asyncio.timeout(20):
+            return await capture(kind, band.address.lower(), 30, bluez.clock)
+
+    path.write_bytes(asyncio.run(run()))
+    device, packets = read(path)
+    assert device.name == "Acme Band"
+    assert [packet.data for packet in packets] == band.payloads(band.pulse)
+    assert band.told == [b"\x01", b"\x00"]
+    check_source(kind, path)
 
 
 def test_without_it_the_settings_name_the_kinds_there_are() -> None:
