@@ -100,9 +100,11 @@ def test_ingest_tells_that_it_is_ready_alive_and_ending(
     told: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "1500000")
-    with mosquitto(tmp_path) as broker:
-        with Serving(write_settings(tmp_path / "ingest", broker.port)) as ingest:
-            assert heard(told) == READY
-            assert [heard(told), heard(told)] == [ALIVE, ALIVE]
-            assert ingest.stop() == 0
-            until_said(told, STOPPING)
+    with (
+        mosquitto(tmp_path) as broker,
+        Serving(write_settings(tmp_path / "ingest", broker.port)) as ingest,
+    ):
+        assert heard(told) == READY
+        assert [heard(told), heard(told)] == [ALIVE, ALIVE]
+        assert ingest.stop() == 0
+        until_said(told, STOPPING)

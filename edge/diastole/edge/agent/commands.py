@@ -1,4 +1,4 @@
-"""The agent's own verbs: ``diastole run`` and ``diastole mark``."""
+"""The agent's own verbs: ``diastole run``, ``record`` and ``mark``."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -30,6 +30,14 @@ def mark(parser: ArgumentParser) -> Run:
     return _mark
 
 
+def record(parser: ArgumentParser) -> Run:
+    """Declare ``diastole record``: what is worn, into sessions, without a broker."""
+    add = parser.add_argument
+    add("settings", type=Path, metavar="AGENT_TOML", help="as configs/agent.toml")
+    add("--out", type=Path, metavar="DIR", help="default: recordings, in the agent's state folder")
+    return _record
+
+
 def _run(given: Namespace) -> int:
     import logging
 
@@ -46,3 +54,13 @@ def _mark(given: Namespace) -> int:
     from diastole.edge.agent.settings import read_agent
 
     return send(read_agent(given.agent_file), given.text, given.subject)
+
+
+def _record(given: Namespace) -> int:
+    import logging
+
+    from diastole.edge.agent.record import record
+    from diastole.edge.agent.settings import read_agent
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    return record(read_agent(given.settings), given.out)

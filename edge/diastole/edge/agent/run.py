@@ -5,6 +5,7 @@ import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +16,16 @@ from diastole.edge.agent.inlets import Inlet, take
 from diastole.edge.agent.line import Line
 from diastole.edge.agent.means import means_of
 from diastole.edge.agent.settings import Agent, handed_over
+from diastole.edge.agent.tape import FOLDER, Tape
 from diastole.edge.agent.tick import Pending, Worn
 from diastole.edge.agent.wearer import Wearer
 from diastole.edge.clock import Clock, SystemClock
 from diastole.edge.delivery import Item
 from diastole.edge.features import described
+from diastole.edge.formats.session import Header
 from diastole.edge.mqtt import Received
 from diastole.edge.notify import READY, STOPPING, Watchdog, notify
-from diastole.edge.records import MINUTE_NS
+from diastole.edge.records import MINUTE_NS, Mark
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire.topics import NOBODY, Stream
@@ -148,14 +151,15 @@ class Run:
                 if name == subject.name
             ]
             zones = (inlet.source.zone for inlet in inlets)
-            wearer = Wearer(
-                subject,
-                subject.zone or next((zone for zone in zones if zone), "UTC"),
-                self._means,
-                await self._line.kept(subject.name),
-                simulated=any(inlet.source.simulated for inlet in inlets),
-            )
-            self._worn.append(Worn(wearer, inlets, round(subject.patience_min * MINUTE_NS)))
+            zone = subject.zone or next((zone for zone in zones if zone), "UTC")
+            simulated = any(inlet.source.simulated for inlet in inlets)
+            kept = await self._line.kept(subject.name)
+            wearer = Wearer(subject, zone, self._means, kept, simulated=simulated)
+            worn = Worn(wearer, inlets, round(subject.patience_min * MINUTE_NS))
+            if subject.record:
+                header = Header(subject=subject.name, zone=zone, simulated=simulated)
+                worn.begin(self._folder / FOLDER, header, self._clock.wall_ns())
+            self._worn.append(worn)
             for inlet in inlets:
                 cursor = await self._line.cursor(inlet.key)
                 log.info("source=%s from=%s", inlet.key, "cursor" if cursor else "beginning")
@@ -191,7 +195,9 @@ class Run:
         wearer, items = worn.wearer, []
         try:
             if taken.pieces and taken.until_ns is not None:
-                items = await asyncio.to_thread(wearer.step, taken.pieces, taken.until_ns)
+                pieces, until_ns = taken.pieces, taken.until_ns
+                worn.record(lambda tape: tape.take(pieces, until_ns))
+                items = await asyncio.to_thread(wearer.step, pieces, until_ns)
             if not wearer.finished and not any(inlet.going for inlet in worn.inlets):
                 items += wearer.finish()
                 log.info("subject=%s ended, all of its sources are told", wearer.name)
@@ -210,7 +216,12 @@ class Run:
     def _take_arrived(self) -> None:
         arrived = self._inbox.take()
         self._pending.arrived += arrived
-        self._pending.items += [one.item for one in arrived if one.item is not None]
+        items = [one.item for one in arrived if one.item is not None]
+        self._pending.items += items
+        for worn in self._worn:
+            for item in items:
+                if item.subject == worn.wearer.name and isinstance(mark := item.record, Mark):
+                    worn.record(partial(Tape.mark, mark=mark))
 
     async def _commit(self) -> None:
         """Hand what is pending to the outbox; what came in is acknowledged once it is durable."""
@@ -221,6 +232,8 @@ class Run:
                 self._unsaid += inlet.source.kept(pending.cursors[inlet.key])
         self._durable = await self._line.commit(pending.tick())
         self._committed_s = self._clock.monotonic()
+        for worn in self._worn:
+            worn.record(Tape.flush)
         if self._durable:
             for received in self._unsaid:
                 self._line.connection.acknowledge(received)
@@ -248,6 +261,8 @@ class Run:
         self._take_arrived()
         if self._owes:
             await self._commit()
+        for worn in self._worn:
+            worn.record(Tape.close)
         await self._line.close()
 
     # ---- health
@@ -277,6 +292,7 @@ class Run:
             self._means.refusal,
             *self._line.notes[-3:],
             *(worn.trouble for worn in self._worn),
+            *(worn.untaped for worn in self._worn),
             *(inlet.trouble for worn in self._worn for inlet in worn.inlets),
         )
         return Seen(

@@ -70,6 +70,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     quiet_hours: QuietHours | None = None
     beats: bool = False
     """Beats are sent, too."""
+    record: bool = False
+    """What comes is kept as a session, too, below ``recordings`` of the state folder."""
     patience_min: Annotated[float, Meta(ge=0, le=24 * 60)] = 15.0
     """How long one of the wearer's sources waits for another that lags."""
 

@@ -1,11 +1,19 @@
 """What one tick of the agent works on: its wearers, and what the next commit holds."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from diastole.edge.agent.inbox import Arrived
 from diastole.edge.agent.inlets import Inlet
+from diastole.edge.agent.tape import Tape
 from diastole.edge.agent.wearer import Wearer
 from diastole.edge.delivery import Item, Tick
+from diastole.edge.errors import OutputError
+from diastole.edge.formats.session import Header
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -17,12 +25,36 @@ class Worn:
     patience_ns: int
     trouble: str | None = None
     """A defect of ours met in this wearer's data: the others go on."""
+    tape: Tape | None = None
+    untaped: str | None = None
+    """Why the recording has ended: what is worn is told all the same."""
 
     @property
     def done(self) -> bool:
         """Whether nothing more will be said of them."""
         finished = self.wearer.finished and not any(inlet.going for inlet in self.inlets)
         return self.trouble is not None or finished
+
+    def begin(self, folder: Path, header: Header, wall_ns: int) -> None:
+        """Begin a tape, if it can be."""
+        try:
+            self.tape = Tape.begin(folder, header, wall_ns, self.wearer.until_ns)
+            log.info("subject=%s recording=%s", self.wearer.name, self.tape.path)
+        except OutputError as error:
+            self._untaped(error)
+
+    def record(self, keep: Callable[[Tape], None]) -> None:
+        """Have the tape, where one runs, keep something; one that cannot be written ends."""
+        if self.tape is None:
+            return
+        try:
+            keep(self.tape)
+        except OutputError as error:
+            self._untaped(error)
+
+    def _untaped(self, error: OutputError) -> None:
+        self.tape, self.untaped = None, str(error)
+        log.error('subject=%s recording=ended why="%s"', self.wearer.name, error)
 
 
 @dataclass(slots=True, eq=False)

@@ -65,6 +65,11 @@ class Wearer:
         """Whether all that its sources had has been told."""
         return self._finished
 
+    @property
+    def until_ns(self) -> int:
+        """Return how far its records have been taken; older ones are late."""
+        return self._until_ns
+
     def packed(self) -> bytes:
         """Return what a later run takes up."""
         return msgspec.msgpack.encode(

@@ -1,0 +1,191 @@
+"""``diastole record``: an agent's sources into sessions of our format, and nothing else."""
+
+import asyncio
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TextIO
+
+from diastole.edge.agent.inbox import Inbox
+from diastole.edge.agent.inlets import Inlet, take
+from diastole.edge.agent.settings import Agent, Subject, handed_over, subscriptions
+from diastole.edge.agent.tape import FOLDER, Tape
+from diastole.edge.clock import Clock, SystemClock
+from diastole.edge.formats.session import Header
+from diastole.edge.mqtt import Connection, Received
+from diastole.edge.records import MINUTE_NS, Mark
+from diastole.edge.sources.live import Source
+from diastole.edge.sources.mqtt import HandedOver
+from diastole.edge.wire.topics import NOBODY
+
+LOOK_S: Final = 0.5
+FLUSH_S: Final = 5.0
+OK: Final = 0
+FAILED: Final = 1
+
+
+class _Recorded:
+    """A wearer who is recorded."""
+
+    def __init__(self, subject: Subject, sources: Sequence[Source], folder: Path, wall_ns: int):
+        self.subject = subject
+        self.inlets = [Inlet(f"{subject.name}.{source.name}", source) for source in sources]
+        zone = subject.zone or next((source.zone for source in sources if source.zone), "UTC")
+        simulated = any(source.simulated for source in sources)
+        header = Header(subject=subject.name, zone=zone, simulated=simulated)
+        self.tape = Tape.begin(folder, header, wall_ns)
+
+    def step(self) -> bool:
+        """Keep what has come; return whether more waits."""
+        taken = take(self.inlets, round(self.subject.patience_min * MINUTE_NS))
+        if taken.pieces and taken.until_ns is not None:
+            self.tape.take(taken.pieces, taken.until_ns)
+        for inlet in self.inlets:
+            if isinstance(inlet.source, HandedOver) and inlet.key in taken.cursors:
+                inlet.source.kept(taken.cursors[inlet.key])  # acknowledged as they came
+        return taken.more
+
+
+class Recorder:
+    """Records each wearer until it is stopped, or all sources have told all."""
+
+    def __init__(
+        self, agent: Agent, sources: Sequence[tuple[str, Source]], folder: Path, clock: Clock
+    ) -> None:
+        self._clock = clock
+        names = {subject.name for subject in agent.subjects}
+        self._inbox = Inbox(names, handed_over(agent, sources), clock)
+        self._arrived = asyncio.Event()
+        self.worn = {
+            subject.name: _Recorded(
+                subject,
+                [source for name, source in sources if name == subject.name],
+                folder,
+                clock.wall_ns(),
+            )
+            for subject in agent.subjects
+        }
+
+    def typed(self, line: str) -> str:
+        """Take a typed line as a mark, ``SUBJECT: TEXT`` where there are several; answer it."""
+        named, _, rest = line.partition(":")
+        who, text = next(iter(self.worn)), line.strip()
+        if len(self.worn) > 1:
+            who, text = named.strip(), rest.strip()
+        if who not in self.worn or not text:
+            return f"not marked: type SUBJECT: TEXT, of {', '.join(self.worn)}"
+        now_ns = self._clock.wall_ns()
+        self.worn[who].tape.mark(Mark(device=NOBODY, time_ns=now_ns, text=text, by="observer"))
+        return f"marked for {who}: {text}"
+
+    def received(self, received: Received) -> None:
+        """Take in what another program hands over: a mark, or a phone's records."""
+        self._inbox.add(received)
+        for arrived in self._inbox.take():
+            if arrived.item is not None and isinstance(arrived.item.record, Mark):
+                self.worn[arrived.item.subject].tape.mark(arrived.item.record)
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Record; the sessions are whole in the end, whatever ends it."""
+        inlets = [inlet for one in self.worn.values() for inlet in one.inlets]
+        feeds = [
+            asyncio.create_task(inlet.run(self._clock, None, self._arrived.set)) for inlet in inlets
+        ]
+        flushed_s = self._clock.monotonic()
+        try:
+            while not stop.is_set() and any(inlet.going for inlet in inlets):
+                self._arrived.clear()
+                more = [one.step() for one in self.worn.values()]
+                if self._clock.monotonic() - flushed_s >= FLUSH_S:
+                    for one in self.worn.values():
+                        one.tape.flush()
+                    flushed_s = self._clock.monotonic()
+                if not any(more):
+                    await self._idle(stop)
+        finally:
+            for feed in feeds:
+                feed.cancel()
+            await asyncio.gather(*feeds, return_exceptions=True)
+            for one in self.worn.values():
+                while one.step():
+                    pass
+                one.tape.close()
+
+    @property
+    def trouble(self) -> list[str]:
+        """Why sources ended before they should."""
+        inlets = [inlet for one in self.worn.values() for inlet in one.inlets]
+        return [inlet.trouble for inlet in inlets if inlet.trouble]
+
+    async def _idle(self, stop: asyncio.Event) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in (stop, self._arrived)]
+        await asyncio.wait(waits, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def record(agent: Agent, folder: Path | None) -> int:
+    """Record until SIGTERM or SIGINT, or until all is told; say what was written."""
+    return asyncio.run(_record(agent, folder or agent.folder / FOLDER))
+
+
+async def _record(agent: Agent, folder: Path) -> int:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sources = await asyncio.to_thread(agent.sources)
+    recorder = Recorder(agent, sources, folder, SystemClock())
+    for name, one in recorder.worn.items():
+        print(f"recording {name} into {one.tape.path}", file=sys.stderr)
+    hint = "" if len(recorder.worn) == 1 else "SUBJECT: "
+    print(f"a line that you type is a mark ({hint}TEXT); Ctrl-C ends", file=sys.stderr)
+
+    def typed(line: str) -> None:
+        print(recorder.typed(line), file=sys.stderr)
+
+    threading.Thread(target=_read, args=(sys.stdin, loop, typed), daemon=True).start()
+    connection = _connection(agent, loop, recorder)
+    connection.start()
+    begun_s = time.monotonic()
+    try:
+        await recorder.until(stop)
+    finally:
+        await asyncio.to_thread(connection.stop)
+    for one in recorder.worn.values():
+        told = f"{one.tape.beats} beats, {one.tape.marks} marks"
+        print(f"{one.tape.path}: {told} in {(time.monotonic() - begun_s) / 60:.1f} min")
+    for sentence in recorder.trouble:
+        print(f"diastole: {sentence}", file=sys.stderr)
+    return FAILED if recorder.trouble else OK
+
+
+def _connection(agent: Agent, loop: asyncio.AbstractEventLoop, recorder: Recorder) -> Connection:
+    """Return what hears marks, where a broker is there; without one, none come."""
+
+    def taken(received: Received) -> None:
+        recorder.received(received)
+        connection.acknowledge(received)
+
+    connection = Connection(
+        agent.broker,
+        f"{agent.agent[:50]}-record-{secrets.token_hex(4)}",
+        subscriptions=subscriptions(agent),
+        on_message=lambda received: loop.call_soon_threadsafe(taken, received),
+        clean=True,
+    )
+    return connection
+
+
+def _read(
+    lines: TextIO | None, loop: asyncio.AbstractEventLoop, typed: Callable[[str], None]
+) -> None:
+    for line in lines or ():
+        if line.strip():
+            try:
+                loop.call_soon_threadsafe(typed, line)
+            except RuntimeError:  # it has ended
+                return
