@@ -147,3 +147,15 @@ def test_a_clock_that_is_set_ends_the_old_time_and_begins_anew() -> None:
     played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 10)
     assert list(played.all.beats["rr_ms"]) == [0.0, *[1000.0] * 9]
     assert played.chunks[-1].until_ns == played.now_ns + 1
+
+
+def test_a_device_that_goes_on_in_other_ticks_begins_anew_once() -> None:
+    played = Played()
+    pulses = tuple(Interval(ticks=1000, per_s=1000, kind=BeatKind.PPI) for _ in range(5))
+    played.packets([Heard(hr_bpm=60, intervals=rr(1024)) for _ in range(25)])
+    for _ in range(100):
+        played.now_ns += 4 * SECOND_NS
+        played.packets([Heard(intervals=pulses)])
+    assert reasons(played.all) == [BreakReason.LINK_LOST]
+    assert len(played.all.beats) == 25 + 5 * 99
+    assert set(np.diff(played.all.beats["time_ns"])[30:]) == {SECOND_NS}

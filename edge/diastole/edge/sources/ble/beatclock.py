@@ -52,7 +52,7 @@ class BeatClock(Generic[T]):
     """Places the beats of one device; ``ticks_per_s`` is what its intervals are counted in."""
 
     def __init__(self, ticks_per_s: int, began_ns: int) -> None:
-        self._per_s = ticks_per_s
+        self.per_s = ticks_per_s
         self.newest_ns = -(2**62)
         """No beat is placed at this time or before; the caller may raise it."""
         self._usual: deque[int] = deque(maxlen=USUAL)
@@ -151,7 +151,7 @@ class BeatClock(Generic[T]):
         return self._ns(self._ticks)
 
     def _ns(self, ticks: int) -> int:
-        return ticks * SECOND_NS // self._per_s
+        return ticks * SECOND_NS // self.per_s
 
 
 class _Least:

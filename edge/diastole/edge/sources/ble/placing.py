@@ -117,13 +117,23 @@ class Placing:
         beats = tuple(i for i in intervals if 0 < i.ticks <= LONGEST_S * i.per_s)
         if beats:
             self._quiet_ns = None
-            self._clock = self._clock or BeatClock(beats[0].per_s, self._heard_ns)
+            beats = self._by_one_clock(beats)
         elif self._quiet_ns is None:
             self._quiet_ns = arrived_ns
         if self._clock is not None:
             self._clock.newest_ns = max(self._clock.newest_ns, self.until_ns - 1)
             ticks = [beat.ticks for beat in beats]
             self._place(self._clock.packet(arrived_ns, ticks, beats))
+
+    def _by_one_clock(self, beats: tuple[Interval, ...]) -> tuple[Interval, ...]:
+        """Return the beats that the clock places: none that may have come in another way before."""
+        before = self._clock
+        if before is not None and before.per_s == beats[0].per_s:
+            return beats
+        if before is not None:
+            self._place(before.waited())
+        self._clock = BeatClock(beats[0].per_s, self._heard_ns)
+        return beats if before is None else ()
 
     def _hear_movement(self, piece: Acceleration, arrived_ns: int) -> None:
         told = self._movement.add(piece, arrived_ns)
