@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -56,7 +56,8 @@ async def _found(kind: Kind, address: str, adapter: Adapter, clock: Clock) -> Se
 
     with adapter.seeking(fits, kind.services) as seeker:
         limit = asyncio.ensure_future(clock.sleep(FIND_S))
-        await asyncio.wait({seeker.found, limit}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {seeker.found, limit}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         limit.cancel()
         if not seeker.found.done():
             what = f"no device with the address {address} was heard in {FIND_S:.0f} s"
