@@ -170,11 +170,14 @@ def _connection(agent: Agent, loop: asyncio.AbstractEventLoop, recorder: Recorde
         recorder.received(received)
         connection.acknowledge(received)
 
+    def heard(received: Received) -> None:
+        loop.call_soon_threadsafe(taken, received)
+
     connection = Connection(
         agent.broker,
         f"{agent.agent[:50]}-record-{secrets.token_hex(4)}",
         subscriptions=subscriptions(agent),
-        on_message=lambda received: loop.call_soon_threadsafe(taken, received),
+        on_message=heard,
         clean=True,
     )
     return connection
