@@ -17,6 +17,7 @@ from typing import Final
 
 from diastole.edge.agent.clocks import system_trust
 from tests.conftest import ROOT
+from tests.fakes.bus import VARIABLE
 from tests.fakes.devices import Strap
 from tests.fakes.radio import radio
 from tests.servers import Absent, alone_on, find, mosquitto_as_it_stands
@@ -57,7 +58,9 @@ async def ends_green(folder: Path) -> bool:
     os.environ.pop("PYTHONPATH", None)
     install, doctor = block()
     preset = install[: next(k for k, line in enumerate(install) if "=${" not in line)]
-    subprocess.run(["bash", "-euc", "\n".join(install)], cwd=ROOT, env=env, check=True)
+    await asyncio.to_thread(
+        subprocess.run, ["bash", "-euc", "\n".join(install)], cwd=ROOT, env=env, check=True
+    )
     agent_toml = places["ETC"] / "agent.toml"
     if not system_trust().trusted:
         text = agent_toml.read_text(encoding="utf-8")
@@ -84,9 +87,15 @@ async def ends_green(folder: Path) -> bool:
                 async with asyncio.timeout(60):
                     while len(strap.heard) < 3:  # noqa: ASYNC110 - the fake has no event for it
                         await asyncio.sleep(0.1)
+                bus = os.environ[VARIABLE]
                 asked = "\n".join([*preset, *doctor])
                 process = await asyncio.create_subprocess_exec(
-                    "bash", "-euc", asked, cwd=folder, env=env, stdout=subprocess.PIPE
+                    "bash",
+                    "-euc",
+                    asked,
+                    cwd=folder,
+                    env={**os.environ, **env, VARIABLE: bus},
+                    stdout=subprocess.PIPE,
                 )
                 out, _ = await process.communicate()
     lines = out.decode().splitlines()
