@@ -140,7 +140,7 @@ def test_a_wearer_met_by_a_defect_is_said_and_the_others_go_on(
 
     async def told(one: Run) -> None:
         await all_told(one)
-        one._health._told_s = None  # its minute is over
+        one._health._due._told_s = None  # its minute is over
         one._arrived.set()
         await asyncio.sleep(0.3)
 
