@@ -106,7 +106,12 @@ def test_what_is_wrong_is_counted_and_named_and_the_rest_goes_on(
             (TOPIC, json.dumps({**zero, "hr_bpm": 0, "kind": "device"}).encode()),
             (TOPIC.replace("anna", "bert"), encode(told[0])),
             (TOPIC.replace("strap", "ring"), encode(told[0])),
-            (TOPIC, b"[" + b",".join(encode(one) for one in (mark, told[0], *told)) + b"]"),
+            (
+                TOPIC,
+                b"["
+                + b",".join([encode(mark), encode(told[0]), *(encode(one) for one in told)])
+                + b"]",
+            ),
             (TOPIC, encode(told[3])),
         ],
     )
