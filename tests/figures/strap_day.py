@@ -165,7 +165,8 @@ async def _child(folder: Path, clock: FastClock, hours: float, strap: Strap) -> 
 def _tell_end(told: dict[str, Any], strap: Strap) -> None:
     bleak = [task for task in told["left"] if "/bleak/" in task]
     print(f"beats sent while linked {len(strap.heard)}, told {told['beats']}")
-    print(f"tasks left after the stop: {len(told['left']) - len(bleak)}, of bleak's {len(bleak)}")
+    ours = [task for task in told["left"] if task not in bleak]
+    print(f"tasks left after the stop: {len(ours)} {ours or ''}, of bleak's {len(bleak)}")
 
 
 def main() -> None:
