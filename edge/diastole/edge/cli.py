@@ -40,8 +40,10 @@ VERBS: Final = {
     ),
     "ingest": Verb("diastole.ingest.commands:ingest", "take in what agents send, into a store"),
     "mark": Verb("diastole.edge.agent.commands:mark", "note a moment in a wearer's stream"),
+    "record": Verb("diastole.edge.agent.commands:record", "what is worn into sessions on disk"),
     "replay": Verb("diastole.edge.commands:replay", "recordings in, tables and pictures out"),
     "run": Verb("diastole.edge.agent.commands:run", "the agent: sources in, readings to a broker"),
+    "scan": Verb("diastole.edge.commands:scan", "which devices are in reach over Bluetooth"),
     "simulate": Verb(
         "diastole.edge.commands:simulate", "a simulated wearer's session, and its truth"
     ),
