@@ -28,7 +28,7 @@ from diastole.edge.doctor.certificates import in_file, lasting
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.outbox import depth
 from diastole.edge.mqtt import Broker, Connection
-from diastole.edge.records import MINUTE_NS, Mark, Status
+from diastole.edge.records import MINUTE_NS, SECOND_NS, Mark, Status
 from diastole.edge.wire import encode
 from diastole.edge.wire.messages import message
 from diastole.edge.wire.topics import NOBODY, Stream, Topic
@@ -233,6 +233,24 @@ def test_who_is_at_work_is_not_thrown_off_by_its_doctor(
     assert at_rest["agent login"].what == "let in as pi-1"
     assert at_rest["ingest login"].what == "let in as ingest"
     assert at_rest["agent acknowledgement"].state == "fail"
+
+
+def test_who_is_at_work_and_away_from_the_broker_is_not_called_well(
+    tmp_path: Path, broker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = agent_file(tmp_path, broker.port, broker='user = "pi-1"')
+    path = tmp_path / "state" / "outbox.db"
+    away = Status(device="-", time_ns=0, values={}, text={"trouble": "no broker listens"})
+    now_ns = time.time_ns()
+    outbox = Outbox.open(path, Limits(), lambda: now_ns - 56 * SECOND_NS)
+    outbox.commit(Tick(items=[Item("-", Stream.STATUS, away)]))
+    found_now = found(agent)
+    assert found_now["agent acknowledgement"].state == "warn"
+    assert "nothing that it says is acknowledged for 5" in found_now["agent acknowledgement"].what
+    assert found_now["agent trouble"].what == "the agent says: no broker listens"
+    monkeypatch.setattr(outbox_room, "PATIENCE_S", 20)
+    assert found(agent)["agent acknowledgement"].state == "fail"
+    outbox.close()
 
 
 def test_another_agent_of_the_name_is_found(

@@ -74,7 +74,7 @@ def _count(given: Namespace) -> int:
         counts = store.count()
     except StoreAway as away:
         what = f"the store cannot be asked ({away})"
-        raise InputError(what, "start it, or correct its settings") from None
+        raise InputError(what, away.remedy) from None
     finally:
         store.close()
     if given.json:

@@ -38,8 +38,7 @@ def _store(settings: Ingest) -> Row:
         finally:
             store.close()
     except StoreAway as away:
-        remedy = "diastole ingest init, or correct [influx]" if away.alarm else "start the store"
-        return "store", "fail", str(away), remedy
+        return "store", "fail", str(away), away.remedy
     except DiastoleError as error:
         return "store", "fail", str(error), "correct the settings"
     told = ", ".join(f"{rows:,} {name}" for name, rows in counts.items()) or "empty"

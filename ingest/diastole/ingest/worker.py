@@ -176,8 +176,8 @@ class Worker:
 
     def _is_away(self, away: StoreAway) -> None:
         self.away = str(away)
-        remedy = "correct it: it will not come back by itself" if away.alarm else "none: it waits"
-        self._log.again("alarm" if away.alarm else "store away", "store", why=away, do=remedy)
+        said = "alarm" if away.alarm else "store away"
+        self._log.again(said, "store", why=away, do=away.remedy)
 
     def _is_back(self) -> None:
         if self.away is not None:

@@ -31,7 +31,8 @@ def send(agent: Agent, text: str, subject: str | None) -> int:
     refusal = _published(_sender(agent), client_id, inbound(agent, name), encode(now))
     if refusal is not None:
         if NOBODY_LISTENS in refusal:
-            refusal = f"no agent {agent.agent} of site {agent.site} is there: start diastole run"
+            nobody = f"no agent {agent.agent} of site {agent.site} is at the broker"
+            refusal = f"{nobody}: start diastole run, or see its log"
         print(f"diastole: the mark was not taken: {refusal}", file=sys.stderr)
         return FAILED
     print(f"marked for {name}: {text}")

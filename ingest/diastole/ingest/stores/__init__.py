@@ -25,6 +25,13 @@ class StoreAway(Exception):
         self.alarm = alarm
         """It will not come back by itself: a login, a right or a database is wrong."""
 
+    @property
+    def remedy(self) -> str:
+        """What brings it back."""
+        if self.alarm:
+            return "run diastole ingest init, or correct the store's settings"
+        return "start the store, or correct its settings"
+
 
 class RowsRefused(Exception):
     """Something in these rows is not acceptable, and will never be: give them in smaller parts."""
