@@ -121,21 +121,6 @@ def test_letting_go_needs_little_room(tmp_path: Path) -> None:
     assert (tmp_path / "spool.db-wal").stat().st_size < 200_000
 
 
-def test_its_own_log_is_no_want_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = a_spool(tmp_path).path
-    log = path.with_name("spool.db-wal")
-    spool = Spool(path, Limits(most_bytes=10**12, free_bytes=1_000_000))
-    kept(spool, bytes(400_000))
-    spool.release([number for number, _ in spool.oldest(100)], [])
-    whole = 1_000_000 + path.stat().st_size
-    monkeypatch.setattr(spool, "_free_bytes", lambda: whole - log.stat().st_size)
-    kept(spool, b"more")
-    monkeypatch.setattr(spool, "_free_bytes", lambda: 0)
-    with pytest.raises(NoRoom):
-        kept(spool, b"more")
-    assert len(waiting(spool)) == 1
-
-
 @pytest.mark.parametrize("ruin", ["text", "header", "page"])
 def test_a_ruined_spool_is_put_aside_and_a_new_one_begun(tmp_path: Path, ruin: str) -> None:
     spool = a_spool(tmp_path)

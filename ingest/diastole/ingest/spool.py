@@ -218,27 +218,13 @@ class Spool:
     def _check_room(self) -> None:
         if self._limits is None:
             return
-        lacking = self._limits.free_bytes - self._free_bytes()
-        if 0 < lacking <= self._log_bytes():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            lacking = self._limits.free_bytes - self._free_bytes()
-        if lacking > 0:
+        free = os.statvfs(self.path.parent)
+        if free.f_bavail * free.f_frsize < self._limits.free_bytes:
             what = f"less than {self._limits.free_bytes / 1e6:g} MB are free beside {self.path}"
             raise NoRoom(what)
         if self.used_bytes() > self._limits.most_bytes:
             what = f"{self.path} has reached its {self._limits.most_bytes / 1e6:g} MB"
             raise NoRoom(what)
-
-    def _free_bytes(self) -> int:
-        disk = os.statvfs(self.path.parent)
-        return disk.f_bavail * disk.f_frsize
-
-    def _log_bytes(self) -> int:
-        """Return what SQLite's log takes, which it keeps however little is in it."""
-        try:
-            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
-        except OSError:
-            return 0
 
     def used_bytes(self) -> int:
         """Return what is in it; room that was freed within the file does not count."""
