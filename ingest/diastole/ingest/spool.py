@@ -51,7 +51,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     most_bytes: int
     free_bytes: int
-    """What must stay free beside it."""
+    """What must stay free beside it, or within its file."""
 
 
 class NoRoom(Exception):
@@ -218,8 +218,7 @@ class Spool:
     def _check_room(self) -> None:
         if self._limits is None:
             return
-        free = os.statvfs(self.path.parent)
-        if free.f_bavail * free.f_frsize < self._limits.free_bytes:
+        if self.free_bytes() < self._limits.free_bytes:
             what = f"less than {self._limits.free_bytes / 1e6:g} MB are free beside {self.path}"
             raise NoRoom(what)
         if self.used_bytes() > self._limits.most_bytes:
@@ -228,11 +227,18 @@ class Spool:
 
     def used_bytes(self) -> int:
         """Return what is in it; room that was freed within the file does not count."""
-        size, pages, unused = (
-            self._db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_size", "page_count", "freelist_count")
+        return self._pages("page_count") - self._pages("freelist_count")
+
+    def free_bytes(self) -> int:
+        """Return the room on the disk, and that within the file, which is used first."""
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize + self._pages("freelist_count")
+
+    def _pages(self, which: str) -> int:
+        size, pages = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", which)
         )
-        return int(size * (pages - unused))
+        return int(size * pages)
 
     def _put(self, letters: Iterable[Letter]) -> None:
         query = (
