@@ -122,6 +122,17 @@ def test_letting_go_needs_little_room(tmp_path: Path) -> None:
     assert (tmp_path / "spool.db-wal").stat().st_size < 200_000
 
 
+def test_nothing_is_kept_in_a_file_that_was_taken_away(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    kept(spool, b"one")
+    spool.path.unlink()
+    with pytest.raises(BadFile, match="taken away while ingest ran: start ingest again"):
+        kept(spool, b"two", upto=2)
+    a_spool(tmp_path)
+    with pytest.raises(BadFile):
+        kept(spool, b"two", upto=2)
+
+
 def test_what_was_let_go_is_room_for_what_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

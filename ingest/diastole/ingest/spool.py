@@ -171,6 +171,15 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file lies there, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
@@ -184,6 +193,7 @@ class Spool:
         self._limits = limits
         self._way = _connected(path)
         self._db = self._way.__enter__()
+        self._file = _identity(path)
 
     def close(self) -> None:
         """Close it."""
@@ -203,7 +213,10 @@ class Spool:
         dead: Sequence[Dead],
         held: Iterable[tuple[StreamKey, Ranges]],
     ) -> None:
-        """Keep all of it or nothing; raise NoRoom where there is none."""
+        """Keep all of it or nothing; raise NoRoom where there is none, BadFile without a file."""
+        if _identity(self.path) != self._file:
+            remedy = "start ingest again: a new one is begun, and agents send again what they hold"
+            raise BadFile(self.path, "was taken away while ingest ran", remedy)
         self._check_room()
         streams = [(*key, msgspec.json.encode(ranges.ranges).decode()) for key, ranges in held]
         with self._transaction():
