@@ -54,7 +54,7 @@ def child(folder: Path, first: int, count: int, *before: str) -> subprocess.Pope
     )
 
 
-def test_a_killed_agent_finds_every_tick_again_that_was_durable(tmp_path: Path) -> None:
+def test_law_9_a_killed_agent_finds_every_tick_again_that_was_durable(tmp_path: Path) -> None:
     rng = random.Random(3)
     said: set[int] = set()
     seen: dict[tuple[str, int], bytes] = {}

@@ -177,7 +177,7 @@ def test_no_ingest_is_told_with_what_to_do(
     assert "start diastole ingest run" in finding.remedy
 
 
-def test_a_wrong_password_is_told_and_never_shown(
+def test_law_11_a_wrong_password_is_told_and_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "broker"
