@@ -144,6 +144,8 @@ class Worker:
                 yield from self._written(entries[half:])
             elif refused.expired:
                 self.counts["expired"] += 1
+                about, remedy = entries[0].row.measurement, "none: it is over, and counted"
+                self._log.again("older than the store keeps", about, do=remedy)
             else:
                 yield entries[0].dead(Why.REFUSED, str(refused))
         else:
