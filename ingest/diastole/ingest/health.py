@@ -1,11 +1,12 @@
 """What ``diastole doctor`` asks of ingest: its store, its spool, its dead letters."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from diastole.edge.errors import DiastoleError
+from diastole.edge.errors import DiastoleError, InputError, shown
 from diastole.ingest.service import is_running
 from diastole.ingest.settings import Ingest, read_ingest
 from diastole.ingest.spool import opened
@@ -49,15 +50,21 @@ def _spool(settings: Ingest) -> Iterator[Row]:
     runs = is_running(path)
     start = "diastole ingest run"
     yield ("ingest", "ok", "it runs", "") if runs else ("ingest", "warn", "it does not run", start)
+    if not path.exists():
+        yield "spool", "warn", f"{shown(path)} is not there: ingest has not run yet", start
+        return
     try:
         spool = opened(path)
-    except DiastoleError as error:
-        yield "spool", "warn", str(error), start
+    except InputError as error:
+        yield "spool", "fail", error.what, error.remedy
         return
     try:
         waiting, oldest_ms = spool.depth()
         dead = spool.dead_by_reason()
         free = spool.free_bytes()
+    except sqlite3.Error as error:
+        yield "spool", "fail", f"{shown(path)} cannot be read ({error})", f"stop and start {start}"
+        return
     finally:
         spool.close()
     behind_s = 0.0 if oldest_ms is None else time.time() - oldest_ms / 1000
