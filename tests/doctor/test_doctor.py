@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +23,9 @@ from diastole.edge.delivery import Item, Tick
 from diastole.edge.delivery.limits import Limits
 from diastole.edge.delivery.outbox import Outbox
 from diastole.edge.doctor import agent as of_agent
-from diastole.edge.doctor import examine, machine
+from diastole.edge.doctor import certificates, examine, machine
 from diastole.edge.doctor import outbox as outbox_room
-from diastole.edge.doctor.certificates import in_file, lasting
+from diastole.edge.doctor.certificates import in_file, lasting, of_server
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.outbox import depth
 from diastole.edge.mqtt import Broker, Connection
@@ -315,6 +316,19 @@ def test_a_port_without_tls_is_told(tmp_path: Path, broker: Running) -> None:
     findings = found(agent_file(tmp_path, broker.port, broker=f'ca_file = "{ca}"'))
     assert findings["agent certificate"].state == "fail"
     assert "is this the port for TLS?" in findings["agent certificate"].remedy
+
+
+def test_a_broker_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    ca = Authority.make(folder).file
+    monkeypatch.setattr(certificates, "PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (found_so,) = of_server("127.0.0.1", port, str(ca), None, datetime.now(UTC))
+    assert found_so.state == "fail"
+    assert "was not shown within 0.2 s" in found_so.what
+    assert "hangs" in found_so.remedy
 
 
 def test_mqtt_3_1_1_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
