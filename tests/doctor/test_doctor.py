@@ -86,7 +86,7 @@ def found(agent: Path | None = None, ingest: Path | None = None) -> dict[str, Fi
 
 def told(agent: Path | None, ingest: Path | None = None, **more: object) -> tuple[int, str]:
     text = io.StringIO()
-    given = Namespace(agent=agent, ingest=ingest, **{"json": False} | more)
+    given = Namespace(agent=agent, ingest=ingest, **{"json": False, "state": None} | more)
     code = room.doctor(given, Console(file=text, width=300, color_system=None))
     return code, text.getvalue()
 
@@ -158,6 +158,14 @@ def test_no_broker_is_told_with_what_to_do(tmp_path: Path) -> None:
         " -> start the broker, or correct host and port" in text
     )
     assert "acknowledgement" not in text
+
+
+def test_an_agent_that_was_given_another_folder_is_looked_for_there(tmp_path: Path) -> None:
+    outbox = Outbox.open(tmp_path / "elsewhere" / "outbox.db", Limits(), time.time_ns)
+    outbox.close()
+    agent = agent_file(tmp_path, free_port())
+    assert "outbox: empty" in told(agent, state=tmp_path / "elsewhere")[1]
+    assert "the agent has not run yet" in told(agent)[1]
 
 
 def test_ingest_answers_an_agent_that_has_never_run(tmp_path: Path, broker: Running) -> None:
