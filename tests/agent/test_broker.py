@@ -155,7 +155,7 @@ def test_a_mark_that_nobody_takes_is_said(tmp_path: Path, broker: Running) -> No
     path = settings(tmp_path, simulate("1"), port=broker.port)
     told = Process(tmp_path, "mark", "exam", "--agent-file", str(path))
     assert told.wait() == 1
-    assert "the mark was not taken: no agent agent of site home is there" in told.said()
+    assert "the mark was not taken: no agent agent of site home is at the broker" in told.said()
     wrong = Process(tmp_path, "mark", "exam", "--subject", "bert", "--agent-file", str(path))
     assert wrong.wait() == 2
     assert "no subject is called 'bert': name one of anna" in wrong.said()

@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from diastole.edge.mqtt import Broker
+from tests.agent.ingesting import VERB, Process
 from tests.conftest import ROOT
 from tests.mqtt.talk import Talk
 from tests.servers import Running, alone_on, mosquitto_as_it_stands, needed, until
@@ -87,6 +89,11 @@ def login(running: Running, user: str, password_of: str | None = None) -> Broker
     )
 
 
+def marked(folder: Path, text: str, settings: str) -> "subprocess.CompletedProcess[str]":
+    words = [sys.executable, "-c", VERB, "mark", text, "--agent-file", settings]
+    return subprocess.run(words, check=False, cwd=folder, capture_output=True, text=True)
+
+
 def test_the_broker_of_one_machine_needs_no_settings_and_keeps_what_it_took(
     loopback: Running,
 ) -> None:
@@ -141,6 +148,34 @@ def test_nobody_takes_the_session_of_another_by_its_name(lan: Running) -> None:
         assert agent.send(TOPICS["own data"], b"reading") is None
         until(lambda: ingest.received, "the reading")
         assert (ingest.downs, agent.downs) == ([], [])
+
+
+def test_a_mark_comes_in_as_the_page_says_and_throws_nobody_off(lan: Running) -> None:
+    page = (CONFIGS / "broker.md").read_text(encoding="utf-8")
+    logins = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [login.splitlines()[0] for login in logins] == ["[broker]", "[sender]"]
+    folder = lan.folder.parent
+    source = f'[[simulate]]\nsubject = "anna"\nscenario = "{CONFIGS / "demo" / "day.toml"}"'
+    parts = ['engine = "vectorised"', 'state = "state"', *logins, '[[subjects]]\nname = "anna"']
+    (folder / "agent.toml").write_text("\n".join([*parts, source]), encoding="utf-8")
+    with Talk(login(lan, "ingest"), "ingest", "diastole/v1/#", session_expiry_s=60) as ingest:
+        ingest.up()
+        agent = Process(folder, "run", "agent.toml")
+        try:
+            until(lambda: any("/status" in one.topic for one in ingest.received), "the agent", 60)
+            told = marked(folder, "coffee", "agent.toml")
+            assert (told.returncode, told.stdout) == (0, "marked for anna: coffee\n"), told.stderr
+            until(lambda: any(b"coffee" in payload for payload in ingest.payloads), "the mark")
+            assert "broker=down" not in agent.said()
+            (folder / "plain.toml").write_text(
+                (folder / "agent.toml").read_text().replace(logins[1], ""), encoding="utf-8"
+            )
+            told = marked(folder, "tea", "plain.toml")
+            assert told.returncode == 2
+            assert "a mark as user agent may throw the agent off" in told.stderr
+            assert "add [sender]" in told.stderr
+        finally:
+            agent.kill()
 
 
 def test_plaintext_is_refused(lan: Running) -> None:

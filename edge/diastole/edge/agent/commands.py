@@ -50,9 +50,12 @@ def _run(given: Namespace) -> int:
 
 
 def _mark(given: Namespace) -> int:
+    import logging
+
     from diastole.edge.agent.mark import send
     from diastole.edge.agent.settings import read_agent
 
+    logging.getLogger("diastole").addHandler(logging.NullHandler())  # what is wrong is said once
     return send(read_agent(given.agent_file), given.text, given.subject)
 
 

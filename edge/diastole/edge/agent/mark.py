@@ -9,7 +9,7 @@ from typing import Final
 from diastole.edge.agent.settings import Agent, inbound
 from diastole.edge.delivery.publisher import NOBODY_LISTENS
 from diastole.edge.errors import InputError
-from diastole.edge.mqtt import Connection
+from diastole.edge.mqtt import Broker, Connection
 from diastole.edge.records import Mark
 from diastole.edge.wire import encode
 from diastole.edge.wire.topics import NOBODY
@@ -27,10 +27,12 @@ def send(agent: Agent, text: str, subject: str | None) -> int:
         what = f"the text has {len(text)} characters"
         raise InputError(what, f"give some, up to {LONGEST}")
     now = Mark(device=NOBODY, time_ns=time.time_ns(), text=text, by="wearer")
-    refusal = _published(agent, inbound(agent, name), encode(now))
+    client_id = f"{agent.agent[:50]}-mark-{secrets.token_hex(4)}"
+    refusal = _published(_sender(agent), client_id, inbound(agent, name), encode(now))
     if refusal is not None:
         if NOBODY_LISTENS in refusal:
-            refusal = f"no agent {agent.agent} of site {agent.site} is there: start diastole run"
+            nobody = f"no agent {agent.agent} of site {agent.site} is at the broker"
+            refusal = f"{nobody}: start diastole run, or see its log"
         print(f"diastole: the mark was not taken: {refusal}", file=sys.stderr)
         return FAILED
     print(f"marked for {name}: {text}")
@@ -47,7 +49,15 @@ def _subject(agent: Agent, subject: str | None) -> str:
     return subject
 
 
-def _published(agent: Agent, topic: str, payload: bytes) -> str | None:
+def _sender(agent: Agent) -> Broker:
+    """Return how to log in: a broker may throw the agent off for another client of its user."""
+    if agent.sender is None and agent.broker.user is not None:
+        what = f"a mark as user {agent.broker.user} may throw the agent off the broker"
+        raise InputError(what, "add [sender] to the agent's settings: as [broker], its own user")
+    return agent.sender or agent.broker
+
+
+def _published(broker: Broker, client_id: str, topic: str, payload: bytes) -> str | None:
     """Publish, and return None where the broker passed it on, else why it did not."""
     answers: queue.Queue[str | None] = queue.Queue()
     sent: list[int | None] = []
@@ -58,8 +68,8 @@ def _published(agent: Agent, topic: str, payload: bytes) -> str | None:
 
     ups: queue.Queue[int] = queue.Queue()
     connection = Connection(
-        agent.broker,
-        f"{agent.agent[:50]}-mark-{secrets.token_hex(4)}",
+        broker,
+        client_id,
         subscriptions=(),
         on_message=lambda _: None,
         on_up=ups.put,
@@ -72,6 +82,6 @@ def _published(agent: Agent, topic: str, payload: bytes) -> str | None:
         sent.append(connection.publish(topic, payload))
         return answers.get(timeout=WAIT_S)
     except queue.Empty:
-        return connection.trouble or f"no answer from {agent.broker.host} within {WAIT_S:g} s"
+        return connection.trouble or f"no answer from {broker} within {WAIT_S:g} s"
     finally:
         connection.stop()

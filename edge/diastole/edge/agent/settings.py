@@ -186,6 +186,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None = None
     """Folder of outbox and learned normals; without it below the XDG state folder."""
     broker: Broker = Broker()
+    sender: Broker | None = None
+    """How a mark is handed in, where the agent has a user at the broker."""
     outbox: Limits = Limits()
     subjects: Annotated[list[Subject], Meta(min_length=1, description="at least one [[subjects]]")]
     replay: list[Replay] = []

@@ -10,9 +10,9 @@ from typing import Final
 from diastole.edge.agent.clocks import system_trust
 from diastole.edge.agent.settings import Agent
 from diastole.edge.delivery.file import depth_at
-from diastole.edge.delivery.produced import Produced, produced_at
+from diastole.edge.delivery.produced import Produced, newest_at, produced_at
 from diastole.edge.doctor import broker, machine, outbox
-from diastole.edge.doctor.finding import Finding
+from diastole.edge.doctor.finding import Finding, State
 from diastole.edge.mqtt import Connection, Received
 from diastole.edge.pipeline.scoring import load_model, shipped
 from diastole.edge.records import SECOND_NS, Status
@@ -24,6 +24,8 @@ from diastole.edge.wire.topics import NOBODY, Stream, Topic, ack
 OUTBOX: Final = "outbox.db"
 ANSWER_S: Final = 5.0
 """Ingest acknowledges at most 200 ms late."""
+SOON_S: Final = 10.0
+"""By then what was said is acknowledged, where all is well."""
 RETAINED_S: Final = 0.5
 """What a broker has kept comes at once behind the subscription."""
 
@@ -83,7 +85,7 @@ def of_broker(agent: Agent) -> Iterator[Finding]:
     path = agent.folder / OUTBOX
     named = agent.broker.user is not None
     if named and outbox.owned(path):
-        yield _left_alone(path)
+        yield from _left_alone(path)
         return
     streams = produced_at(path) if path.exists() else []
     queue = SimpleQueue[Received]()
@@ -98,16 +100,20 @@ def of_broker(agent: Agent) -> Iterator[Finding]:
             yield _acknowledged(connection, queue, streams, agent)
 
 
-def _left_alone(path: Path) -> Finding:
-    """Return what can be known of a running agent whose login would throw it off."""
+def _left_alone(path: Path) -> Iterator[Finding]:
+    """Yield what can be known of a running agent whose login would throw it off."""
     held = depth_at(path)
     age_s = 0 if held.oldest_ns is None else time.time() - held.oldest_ns / SECOND_NS
-    if age_s < outbox.PATIENCE_S:
+    if age_s < SOON_S:
         what = "the agent is running, and what it says is acknowledged"
-        return Finding("acknowledgement", "ok", what)
-    what = "the agent is running, and nothing that it says is acknowledged"
+        yield Finding("acknowledgement", "ok", what)
+        return
+    what = f"the agent is running, and nothing that it says is acknowledged for {age_s:.0f} s"
     remedy = "see its log; or stop it and ask again, as its user has one connection"
-    return Finding("acknowledgement", "fail", what, remedy)
+    state: State = "warn" if age_s < outbox.PATIENCE_S else "fail"
+    yield Finding("acknowledgement", state, what, remedy)
+    if (body := newest_at(path, NOBODY, Stream.STATUS)) is not None:
+        yield from _trouble(body)
 
 
 def _acknowledged(
@@ -143,16 +149,16 @@ def _namesake(
             yield Finding("agent", "fail", what, remedy)
         else:
             yield Finding("agent", "ok", f"{agent.agent} is running, and nobody else is called so")
-            yield from _trouble(message)
+            for record in message.records:
+                yield from _trouble(bytes(record))
         return
 
 
-def _trouble(message: Message) -> Iterator[Finding]:
-    """Yield what the agent itself has trouble with."""
-    for raw in message.records:
-        record = decode(bytes(raw))
-        if isinstance(record, Status) and (said := record.text.get("trouble")):
-            yield Finding("trouble", "warn", f"the agent says: {said}", "see its log")
+def _trouble(body: bytes) -> Iterator[Finding]:
+    """Yield what the agent itself has trouble with, by its status."""
+    record = decode(body)
+    if isinstance(record, Status) and (said := record.text.get("trouble")):
+        yield Finding("trouble", "warn", f"the agent says: {said}", "see its log")
 
 
 def _payloads(queue: SimpleQueue[Received], topic: str, seconds: float) -> Iterator[bytes]:

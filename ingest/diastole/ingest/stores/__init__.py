@@ -25,14 +25,21 @@ class StoreAway(Exception):
         self.alarm = alarm
         """It will not come back by itself: a login, a right or a database is wrong."""
 
+    @property
+    def remedy(self) -> str:
+        """What brings it back."""
+        if self.alarm:
+            return "run diastole ingest init, or correct the store's settings"
+        return "start the store, or correct its settings"
+
 
 class RowsRefused(Exception):
     """Something in these rows is not acceptable, and will never be: give them in smaller parts."""
 
-    def __init__(self, what: str, *, expired: bool = False):
+    def __init__(self, what: str, *, expired: int = 0):
         super().__init__(what)
         self.expired = expired
-        """Older than the store keeps: no mistake, and nothing to be kept elsewhere."""
+        """So many are older than the store keeps: no mistake, and not to be kept elsewhere."""
 
 
 class Store(Protocol):
