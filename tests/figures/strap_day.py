@@ -92,6 +92,7 @@ async def agent(folder: Path, clock: FastClock, hours: float, address: str) -> N
     await clock.sleep(SILENT_S)
     stop.set()
     await running
+    await asyncio.sleep(0.1)  # what was cancelled ends
     left = [repr(task) for task in asyncio.all_tasks() - {asyncio.current_task()}]
     print(json.dumps({"left": left, "beats": source.beats}), flush=True)
 
