@@ -13,6 +13,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # choice of beats
     min_coverage: float = 0.30
     """Share of a window that a source must cover to be chosen; below, too few beats."""
+    pulse_coverage: float = 0.50
+    """Pulses that we found give way to our track of the rate where they cover less: with movement
+    mixed into a clean pulse they are 2 bpm off there and too fast, the track 1 bpm and neither."""
+    track_coverage: float = 0.50
+    """A track must have a value for so much of a window to decide, or to teach the normal; below it
+    is a rough one, by which exertion is told."""
     max_coverage: float = 1.02
     """More beat time than wall time: beats are doubled."""
 

@@ -85,9 +85,12 @@ def hops_of(
     motion = np.isfinite(movement.activity_mg)
     still = ~motion | (movement.activity_mg < rules.moving_mg)
     valid = np.isfinite(recent.ln_hr)
+    covered = (measured.coverage >= rules.min_coverage) & (measured.coverage <= rules.max_coverage)
+    # a rough heart rate tells work from none, and teaches nothing
+    rough = ln(np.where(covered, measured.hr_bpm, np.nan))
     return Hops(
         measured.ends_ns,
-        recent.ln_hr,
+        np.where(valid, recent.ln_hr, rough),
         measured.source,
         hr_bin(recent.ln_hr),
         rmssd_bin(ln(rmssd_ms)),
