@@ -166,7 +166,7 @@ def _walk(state: State, hops: Hops, here: slice, normal: _Normal, out: Rows, rul
     above = ln_hr - normal.hr.centre
     known = state.counts.have >= rules.normal_need
     motion = hops.motion[here]
-    raised = (above > log(rules.exertion_hr)) | np.isnan(above)
+    raised = (above > log(rules.exertion_hr)) | (np.isnan(above) & (not known))
     by_motion = hops.rhythmic[here] | (hops.sustained[here] & raised)
     by_rate = above > log(rules.level_without_motion)
     by_rate |= hops.rise_2min[here] > log(rules.rise_without_motion)
