@@ -160,6 +160,15 @@ def test_coverage_at_the_limits_is_enough() -> None:
         assert told(seen, Echo()).reason[0] == NO_REASON
 
 
+def test_a_track_must_cover_more() -> None:
+    for kind, enough in ((HeartRateKind.SPECTRAL, False), (BeatKind.PPG, True)):
+        seen = observed(2)
+        seen.rows["source"] = SOURCES.index(kind)
+        seen.rows["coverage"] = [RULES.track_coverage - 0.01, RULES.track_coverage]
+        few = told(seen, Echo()).reason == REASONS.index(Reason.TOO_FEW_BEATS)
+        assert few.tolist() == [not enough, False]
+
+
 @pytest.mark.parametrize("kind", [HeartRateKind.DEVICE, HeartRateKind.SPECTRAL, BeatKind.PPI])
 def test_the_device_s_average_of_a_moving_wearer_is_no_heart_rate(
     kind: HeartRateKind | BeatKind,

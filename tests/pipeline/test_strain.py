@@ -77,6 +77,15 @@ def test_movement_is_exertion_where_the_heart_says_so_too() -> None:
         assert walk(rhythmic, calm())[1]["exertion"].all()
 
 
+def test_a_rate_that_is_not_known_does_not_speak_for_work() -> None:
+    seen = later((MINUTE, np.nan))
+    everywhere = np.ones(MINUTE, np.bool_)
+    moving = replace(seen, sustained=everywhere)
+    assert not walk(moving, calm())[1]["exertion"].any()
+    assert walk(replace(moving, rhythmic=everywhere), calm())[1]["exertion"].all()
+    assert walk(moving)[1]["exertion"].all()  # before there is a normal
+
+
 def test_before_there_is_a_normal_movement_is_enough_and_leaves_no_tail() -> None:
     seen = hops((MINUTE, NORMAL))
     told = walk(replace(seen, sustained=where(seen, 3, 6)))[1]

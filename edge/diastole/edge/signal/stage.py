@@ -208,7 +208,7 @@ def _tracked(
     run: Waiting, ready_ns: int, device: int, swings: list[swing.Swing]
 ) -> tuple[Floats, Rows]:
     """Return the belief at ``ready_ns``, and a row a second from ``told_ns`` to before it."""
-    times_ns = track.seconds_ns(run.told_ns, ready_ns)
+    times_ns = track.seconds_ns(run.told_ns, min(ready_ns, _end_ns(run)))
     if not len(times_ns) or not len(run.values):
         return run.belief, rows_of(HEART_RATE, 0)
     acc_mg = swing.beside(swings, run.device, _as_run(run))
