@@ -149,7 +149,9 @@ def _stretches(
         moves = np.repeat(acc.values[first // 2 : (first + step) // 2], 2, axis=0)
         if len(moves) < step:
             continue
-        bpm, sure = _of_beats(beats, np.arange(begin_s, begin_s + STRETCH_S) + 4.0, 8)
+        bpm, sure = _of_beats(
+            beats, np.arange(begin_s + 4.0, begin_s + STRETCH_S + 4, dtype=np.float64), 8
+        )
         stretch = Stretch(path.name, wave, moves, np.where(sure >= 0.75, bpm, np.nan))
         busy = np.median(activity_mg[within]) > 15 and np.std(np.diff(wave)) > 2 * usual
         if cover > 0.85:
