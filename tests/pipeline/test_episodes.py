@@ -106,9 +106,7 @@ def begun(what: str, notices: Notices = NOTICES) -> list[Event]:
         ("c" * 100, False),
     ],
 )
-def test_it_begins_by_14_of_the_last_18_decided_within_two_minutes(
-    what: str, begins: bool
-) -> None:
+def test_it_begins_by_14_of_the_last_18_decided_within_two_minutes(what: str, begins: bool) -> None:
     assert bool(begun(what)) == begins
 
 
