@@ -45,7 +45,7 @@ LESSONS = (
     Lesson("normal of the lowest 35 %", Rules(normal_share=0.35)),
     Lesson("no rise over the own hour", ANYHOW, [n for n in CHOSEN if n != "hr_rise_1h"]),
     Lesson("sleep not told", Rules(asleep_mg=0.0)),
-    Lesson("tail always of 10 min", Rules(tail_hr=0.01)),
+    Lesson("tail always of 5 min", Rules(tail_hr=0.01)),
     Lesson("begins without stillness", Rules(still_min=0.0)),
     Lesson("begins by 9 of 12", Rules(episode_of=12, episode_stress=9)),
     Lesson("begins by any stress", ANYHOW),
