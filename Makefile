@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest format figures parity coverage clean
+.PHONY: help demo test check pytest format figures faults parity coverage clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ help: ## list the targets
 # What the demo needs is less than what the tests need; where the latter is installed, it serves both.
 DEMO_READY := $(if $(wildcard $(VENV)/ready-dev),$(VENV)/ready-dev,$(VENV)/ready-demo)
 
-demo: $(DEMO_READY) ## tell a simulated and a real session's story (installs at first)
+demo: $(DEMO_READY) ## walk a simulated wearer over the whole path, then tell a real session (installs at first)
 	@$(BIN)/python -m diastole demo
 
 test: check pytest ## everything that must hold: style, types, imports, tests (installs at first)
@@ -37,6 +37,9 @@ format: $(VENV)/ready-dev ## put the code into its style
 figures: $(VENV)/ready-dev ## print every figure of the README (the recordings in ../shared; takes long)
 	@for figure in $(FIGURES:%.py=%); do \
 		echo "== $$figure"; $(BIN)/python -m $$(echo $$figure | tr / .) || exit 1; done
+
+faults: $(VENV)/ready-dev ## kill and freeze every part of the path, and count what was lost
+	@$(BIN)/python -m tests.faults
 
 parity: $(VENV)/ready-dev ## print how far the two feature engines differ
 	@$(BIN)/python -m tests.figures.parity

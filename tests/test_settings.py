@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diastole.edge.errors import BadFile, InputError, Mistakes
-from diastole.edge.settings import Mistake, Zone, read
+from diastole.edge.settings import Mistake, Zone, read, read_table
 
 
 class Colour(StrEnum):
@@ -211,3 +211,14 @@ def test_law_12_whatever_is_written_it_is_read_or_told(
     except InputError as error:
         problem = str(error)
     assert problem.startswith(str(path)) or (house and house.name == written["name"].strip("\"'"))
+
+
+def test_one_table_is_read_whatever_else_there_is(tmp_path: Path) -> None:
+    path = tmp_path / "house.toml"
+    path.write_text("else = 3\n[loft]\nroom = 4\n[other]\nx = 1\n")
+    assert read_table(path, "loft", Shelf) == Shelf(room=4)
+    assert read_table(path, "cellar", Shelf) is None
+    path.write_text('else = 3\n[loft]\nroom = "x"\nrooms = 1\n')
+    with pytest.raises(Mistakes) as caught:
+        read_table(path, "loft", Shelf)
+    assert [error.line for error in caught.value.found] == [3, 4]

@@ -33,15 +33,20 @@ class Verb(NamedTuple):
 
 
 VERBS: Final = {
-    "demo": Verb("diastole.edge.commands:demo", "tell a simulated and a real session's story"),
+    "demo": Verb("diastole.edge.commands:demo", "the whole path simulated, a real session told"),
+    "doctor": Verb("diastole.edge.commands:doctor", "what is wrong, and what to do about it"),
     "evaluate": Verb(
         "diastole.models.commands:evaluate", "how well stress is told, on people unseen", "train"
     ),
+    "ingest": Verb("diastole.ingest.commands:ingest", "take in what agents send, into a store"),
+    "mark": Verb("diastole.edge.agent.commands:mark", "note a moment in a wearer's stream"),
     "replay": Verb("diastole.edge.commands:replay", "recordings in, tables and pictures out"),
+    "run": Verb("diastole.edge.agent.commands:run", "the agent: sources in, readings to a broker"),
     "simulate": Verb(
         "diastole.edge.commands:simulate", "a simulated wearer's session, and its truth"
     ),
     "train": Verb("diastole.models.commands:train", "fit and export the model", "train"),
+    "watch": Verb("diastole.edge.commands:watch", "what comes over a broker, live"),
 }
 
 

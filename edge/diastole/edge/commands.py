@@ -48,6 +48,31 @@ def demo(parser: ArgumentParser) -> Run:
     return _demo
 
 
+def watch(parser: ArgumentParser) -> Run:
+    """Declare ``diastole watch``: what a broker carries, live."""
+    add = parser.add_argument
+    add("--broker", metavar="HOST:PORT", help="default: 127.0.0.1:1883")
+    add(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="take its [broker]: of an agent.toml, or a viewer's own",
+    )
+    add("--site", help="of this site alone")
+    add("--once", action="store_true", help="listen for a few seconds, show, and end")
+    add("--json", action="store_true", help="a line of JSON for each record")
+    return _watch
+
+
+def doctor(parser: ArgumentParser) -> Run:
+    """Declare ``diastole doctor``: what is wrong from wearer to store, and the remedy."""
+    add = parser.add_argument
+    add("--agent", type=Path, metavar="FILE", help="default: agent.toml, where it is here")
+    add("--ingest", type=Path, metavar="FILE", help="default: ingest.toml, where it is here")
+    add("--json", action="store_true", help="a line of JSON for each finding")
+    return _doctor
+
+
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         wrong = f"{text!r} is no whole number from 1 on"
@@ -82,4 +107,37 @@ def _demo(given: Namespace) -> int:
 
     from diastole.edge.demo import run
 
+    _shows()
     return run(given.out, Console())
+
+
+def _watch(given: Namespace) -> int:
+    from rich.console import Console
+
+    from diastole.edge.watch import watch
+
+    _shows()
+    return watch(given, Console())
+
+
+def _doctor(given: Namespace) -> int:
+    from rich.console import Console
+
+    from diastole.edge.doctor import doctor
+
+    _shows()
+    return doctor(given, Console())
+
+
+def _shows() -> None:
+    """Let a verb that shows what happens end tidily by any signal, and show no log beside it."""
+    import io
+    import logging
+    import signal
+    import sys
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a mark may hold what a terminal cannot show
+    logging.getLogger("diastole").addHandler(logging.NullHandler())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)

@@ -4,11 +4,14 @@ What a file may hold is a msgspec Struct: bounds stand in its fields' types, and
 several fields in a method ``mistakes`` (see :class:`Checked`).
 """
 
+import ipaddress
 import math
+import os
 import re
 import tomllib
 import types
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
@@ -63,17 +66,31 @@ class Checked(Protocol):
 
 def read(path: Path, kind: type[T]) -> T:
     """Return the file as a ``kind``; raise BadFile for no TOML, Mistakes with all that is wrong."""
-    text = _text(path)
-    try:
-        given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise _no_toml(path, error) from None
-    found = list(_mistakes(given, kind, ()))
+    text, given = _toml(path)
+    return _checked(path, text, given, kind, ())
+
+
+def read_table(path: Path, name: str, kind: type[T]) -> T | None:
+    """Return one table of a file, whatever else stands in it; None where it is not there."""
+    text, given = _toml(path)
+    return _checked(path, text, given[name], kind, (name,)) if name in given else None
+
+
+def _checked(path: Path, text: str, given: Any, kind: type[T], place: Place) -> T:
+    found = list(_mistakes(given, kind, place))
     if found:
         lines = _lines(text)
         told = [BadFile(path, m.what, m.remedy, _line(lines, m.place)) for m in found]
         raise Mistakes(sorted(told, key=lambda error: error.line or 0))
     return msgspec.convert(given, kind, dec_hook=_zone)
+
+
+def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+    text = _text(path)
+    try:
+        return text, tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _no_toml(path, error) from None
 
 
 def _text(path: Path) -> str:
@@ -92,6 +109,46 @@ def _no_toml(path: Path, error: Exception) -> BadFile:
     what, _, place = str(error).partition(" (at ")
     line = re.match(r"line (\d+)", place)
     return BadFile(path, f"is no TOML ({what})", "correct the line", int(line[1]) if line else None)
+
+
+# ---- what a setting names
+
+
+def on_this_machine(host: str) -> bool:
+    """Return whether what is said to a host stays on this machine."""
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def readable(path: Path | str) -> Path:
+    """Return the path of a file that a setting names; raise BadFile where it cannot be read."""
+    place = Path(path).expanduser()
+    try:
+        place.open("rb").close()
+    except OSError as error:
+        what = f"cannot be read ({(error.strerror or str(error)).lower()})"
+        raise BadFile(place, what, "check the path and its permissions") from None
+    return place
+
+
+def secret(path: Path | str) -> str:
+    """Return the secret that a file holds, less the end of its line.
+
+    Raise BadFile where it cannot be read, holds none, or may be read by others.
+    """
+    file = readable(path)
+    if os.name == "posix" and file.stat().st_mode & 0o077:
+        raise BadFile(file, "may be read by others", f"chmod 600 {file}")
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except ValueError:
+        raise BadFile(file, "is no text", "write the secret into it") from None
+    if not text:
+        raise BadFile(file, "is empty", "write the secret into it")
+    return text
 
 
 # ---- what is wrong

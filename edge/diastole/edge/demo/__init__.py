@@ -6,8 +6,9 @@ from typing import Final
 
 from rich.console import Console
 
+from diastole.edge.demo.path import STORE
+from diastole.edge.demo.story import LIVE, TRUTH, tell_story
 from diastole.edge.demo.story import SESSION as SIMULATED
-from diastole.edge.demo.story import TRUTH, tell_story
 from diastole.edge.labels import read_labels
 from diastole.edge.replay.session import Options, Told, replay_session
 from diastole.edge.tables import default_suffix, write
@@ -28,8 +29,11 @@ Hongn et al. 2025, PhysioNet, doi:10.13026/he0v-tf17, ODC-By 1.0.
 
 
 def run(out: Path, console: Console) -> int:
-    """Tell the simulated story and the real session; write both's files into ``out``."""
-    tell_story(out, console)
+    """Tell the simulated story and the real session; write both's files into ``out``.
+
+    Return 0, or 1 where not all that was said in the story has been stored.
+    """
+    stored = tell_story(out, console)
     console.print(INTRODUCTION, highlight=False)
     with as_file(files("diastole.edge.demo") / "hongn") as folder:
         path = folder / f"{SESSION}.zip"
@@ -52,7 +56,7 @@ def run(out: Path, console: Console) -> int:
         )
     )
     _write(told, out, console)
-    return 0
+    return 0 if stored else 1
 
 
 def _write(told: Told, out: Path, console: Console) -> None:
@@ -73,9 +77,10 @@ def _write(told: Told, out: Path, console: Console) -> None:
 written:  {table}  (a row every 5 s: heart rate, variability, the normal, what is said and why)
           {picture}  (look at it)
           {out / SIMULATED}, {TRUTH}  (the SIMULATED session and its truth)
+          {out / LIVE / STORE}  (the store: what the SIMULATED wearer's agent said, by ingest)
 next:     diastole replay YOUR_FILE --plot session.png   an E4 zip, beat intervals as text, ...
-          diastole replay FOLDER --out results           a folder of recordings, a table each
-          diastole replay --help""",
+          cd {out / LIVE} && diastole ingest count        what the store has (a SQLite file)
+          diastole run --help                            an agent, with servers of your own""",
         highlight=False,
         markup=False,
         soft_wrap=True,

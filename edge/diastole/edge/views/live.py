@@ -37,7 +37,7 @@ Turn = tuple[float, str]
 """When something is known, in seconds, and what."""
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS: Final = "_.-=+*#@"
-_MEASURES: Final = (
+MEASURES: Final = (
     ("heart rate", "hr_mean_bpm", "bpm", "normal_hr"),
     ("RMSSD", "rmssd_ms", "ms", "normal_rmssd"),
 )
@@ -122,7 +122,7 @@ class Story:
             self._saying, self._saying_from_s = saying, t_s
         if saying != self._told and t_s - self._saying_from_s >= SUSTAINED_S - HOP_S:
             self._told = saying
-            yield f"{clock(self._saying_from_s)}  {saying}: {_facts(row)}"
+            yield f"{clock(self._saying_from_s)}  {saying}: {facts(row)}"
 
 
 def _stirs(episodes: Columns) -> Iterator[Turn]:
@@ -166,12 +166,12 @@ def _panel(seen: list[Row], total_s: float | None, console: Console, chapter: st
     row = seen[-1]
     grid = Table.grid(padding=(0, 2))
     wide = console.width >= 80
-    for what, name, unit, normal in _MEASURES:
-        trend = _trend([float(old[name]) for old in seen], console) if wide else ""
-        usual = _usual(row, normal, unit)
-        grid.add_row(what, f"{_number(row[name])} {unit}", usual, Text(trend, style="blue"))
-    trend = _trend([float(old["p_stress"]) for old in seen], console, (0, 1)) if wide else ""
-    grid.add_row("p(stress)", _number(row["p_stress"], 2), "", Text(trend, style="blue"))
+    for what, name, unit, normal in MEASURES:
+        way = trend([float(old[name]) for old in seen], console) if wide else ""
+        known = usual(row, normal, unit)
+        grid.add_row(what, f"{number(row[name])} {unit}", known, Text(way, style="blue"))
+    way = trend([float(old["p_stress"]) for old in seen], console, (0, 1)) if wide else ""
+    grid.add_row("p(stress)", number(row["p_stress"], 2), "", Text(way, style="blue"))
     decision = Decision(row["decision"])
     words = Text(said(decision, str(row["reason"])), f"bold {DECISION_COLOURS[decision]}")
     body: list[Any] = [_header(row), Text(), words, grid, Text()]
@@ -190,26 +190,28 @@ def _header(row: Row) -> Text:
     return Text(f"{clock(float(row['t_s']))}{motion}" + (f"   label: {label}" if label else ""))
 
 
-def _facts(row: Row) -> str:
-    facts = []
-    for what, name, unit, normal in _MEASURES:
-        value = f"{_number(row[name])} {unit}" if np.isfinite(row[name]) else "unknown"
-        facts.append(f"{what} {value} {_usual(row, normal, unit)}".strip())
+def facts(row: Row) -> str:
+    """Return what a reading measured, and its p, in words."""
+    known = []
+    for what, name, unit, normal in MEASURES:
+        value = f"{number(row[name])} {unit}" if np.isfinite(row[name]) else "unknown"
+        known.append(f"{what} {value} {usual(row, normal, unit)}".strip())
     if np.isfinite(row["p_stress"]):
-        facts.append(f"p {_number(row['p_stress'], 2)}")
-    return ", ".join(facts)
+        known.append(f"p {number(row['p_stress'], 2)}")
+    return ", ".join(known)
 
 
 def _normals(row: Row) -> str:
     known = (
         f"{what} {_range(row, normal, unit)} {unit}"
-        for what, _, unit, normal in _MEASURES
+        for what, _, unit, normal in MEASURES
         if _range(row, normal, unit)
     )
     return ", ".join(known)
 
 
-def _usual(row: Row, normal: str, unit: str) -> str:
+def usual(row: Row, normal: str, unit: str) -> str:
+    """Return the wearer's normal range in brackets, nothing where it is not known."""
     known = _range(row, normal, unit)
     return f"(normal {known})" if known else ""
 
@@ -219,11 +221,14 @@ def _range(row: Row, normal: str, unit: str) -> str:
     return f"{low:.0f}-{high:.0f}" if np.isfinite(low) else ""
 
 
-def _number(value: float, digits: int = 0) -> str:
+def number(value: float, digits: int = 0) -> str:
+    """Return a value, a question mark for NaN."""
     return f"{value:.{digits}f}" if np.isfinite(value) else "?"
 
 
-def _trend(values: list[float], console: Console, span: tuple[float, float] | None = None) -> str:
+def trend(
+    values: Sequence[float], console: Console, span: tuple[float, float] | None = None
+) -> str:
     """Return the last ten minutes as letters of eight heights, a space where nothing is known."""
     letters = _BARS if (console.encoding or "").startswith("utf") else _PLAIN_BARS
     parts = np.array_split(np.array(values), min(_TREND_LETTERS, len(values)))

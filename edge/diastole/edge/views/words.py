@@ -41,6 +41,7 @@ UNNOTIFIED_WORDS: Final = {
     Unnotified.REFRACTORY: "the last notice is too recent",
     Unnotified.DAILY_LIMIT: "enough notices for a day",
 }
+_WHY_NOT: Final = {str(why): words for why, words in UNNOTIFIED_WORDS.items()}
 _DRIVER_WORDS: Final = {
     "hr_above_normal": ("heart rate", "bpm", "your normal"),
     "hr_above_normal_3min": ("heart rate of 3 min", "bpm", "your normal"),
@@ -95,7 +96,7 @@ def driven_by(drivers: Sequence[Driver], notify_reason: str | None) -> str:
 
 
 def _driver(driver: Driver) -> str:
-    what, unit, than = _DRIVER_WORDS[driver.input]
+    what, unit, than = _DRIVER_WORDS.get(driver.input, (driver.input, "", "your normal"))
     if driver.normal is None:
         return f"{what} {driver.value:.0f} {unit}"
     away = driver.value - driver.normal
@@ -104,7 +105,7 @@ def _driver(driver: Driver) -> str:
 
 def notice(notify: bool, notify_reason: str) -> str:
     """Return whether the wearer is told of an episode, and why not."""
-    return "told" if notify else f"not told: {UNNOTIFIED_WORDS[Unnotified(notify_reason)]}"
+    return "told" if notify else f"not told: {_WHY_NOT.get(notify_reason, notify_reason)}"
 
 
 def percent(rows: Bools) -> str:

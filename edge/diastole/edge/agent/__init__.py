@@ -1,0 +1,1 @@
+"""The agent: sources, pipeline and delivery joined, supervised, with its health told."""

@@ -1,0 +1,304 @@
+"""``diastole run``: sources through the pipeline into the outbox, until stopped or all is told."""
+
+import asyncio
+import logging
+import signal
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from diastole.edge.agent.clocks import Trust, system_trust
+from diastole.edge.agent.health import Health, Seen
+from diastole.edge.agent.inbox import Inbox
+from diastole.edge.agent.inlets import Inlet, take
+from diastole.edge.agent.line import Line
+from diastole.edge.agent.means import means_of
+from diastole.edge.agent.settings import Agent
+from diastole.edge.agent.tick import Pending, Worn
+from diastole.edge.agent.wearer import Wearer
+from diastole.edge.clock import Clock, SystemClock
+from diastole.edge.delivery import Item
+from diastole.edge.features import described
+from diastole.edge.mqtt import Received
+from diastole.edge.records import MINUTE_NS
+from diastole.edge.sources.live import Source
+from diastole.edge.wire.topics import NOBODY, Stream
+
+OK: Final = 0
+FAILED: Final = 1
+IDLE_S: Final = 1.0
+"""What came is looked for at least so often, ..."""
+FULL_S: Final = 0.05
+"""... and so often where a source waits for the outbox."""
+COMMIT_S: Final = 5.0
+"""Where nothing is to be sent, what was learned is committed this often: a hop."""
+AHEAD_ROWS: Final = 8_000
+"""A source that nothing paces waits while so many rows wait to be sent."""
+UNTRUSTED_S: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """One run of an agent."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        sources: Sequence[tuple[str, Source]],
+        *,
+        clock: Clock,
+        trust: Callable[[], Trust],
+        folder: Path,
+    ) -> None:
+        self._agent, self._sources = agent, sources
+        self._clock, self._trust, self._folder = clock, trust, folder
+        self._worn: list[Worn] = []
+        self._inbox = Inbox({subject.name for subject in agent.subjects})
+        self._arrived = asyncio.Event()
+        self._pending = Pending()
+        self._committed_s = clock.monotonic()
+        self._health = Health(clock)
+        self._working = self._stopping = False
+        self._durable = True
+        """Whether the disk has taken all that was committed."""
+        self._unsaid: list[Received] = []
+        """What came in and is acknowledged once it is durable."""
+
+    async def until(self, stop: asyncio.Event) -> int:
+        """Run until ``stop`` is set, or recorded and simulated sources have told all."""
+        self._means = await asyncio.to_thread(means_of, self._agent)
+        self._line = Line(self._agent, self._clock, self._folder)
+        await self._line.open(self._take_in)
+        pump = asyncio.create_task(self._line.pump())
+        work = asyncio.create_task(self._work())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({pump, work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (pump, work):
+                if task.done():
+                    task.result()  # raises what went wrong
+            log.info("stopping why=%s", "asked" if stop.is_set() else "told")
+            await self._last_tick(work)
+        except BaseException:
+            self._pending = Pending()  # of a tick that may have been cut off: it is read again
+            raise
+        finally:
+            await _cancelled(work, pump, stopped)
+            await self._end()
+        failed = any(worn.trouble for worn in self._worn) or any(
+            inlet.trouble for worn in self._worn for inlet in worn.inlets
+        )
+        return FAILED if failed else OK
+
+    async def _last_tick(self, work: "asyncio.Task[None]") -> None:
+        """Let a tick that has begun end: what it took is committed with where it was taken."""
+        self._stopping = True
+        self._arrived.set()
+        if self._working:
+            await asyncio.wait({work})
+
+    # ---- parts
+
+    async def _work(self) -> None:
+        await self._trusted()
+        feeding = [asyncio.create_task(feed) for feed in await self._dress()]
+        try:
+            self._working = True
+            while not self._stopping and not self._told():
+                more = await self._tick()
+                if not more:
+                    await self._idle()
+        finally:
+            await _cancelled(*feeding)
+
+    async def _trusted(self) -> None:
+        """Wait until the clock tells the time of day, where times are taken from it."""
+        if self._agent.clock == "trusted" or not any(source.live for _, source in self._sources):
+            return
+        said: str | None = None
+        while not (trust := await asyncio.to_thread(self._trust)).trusted:
+            if trust.why != said:
+                said = trust.why
+                log.warning(
+                    'clock=untrusted why="%s" nothing is said until it is, '
+                    'or agent.toml says clock = "trusted"',
+                    said,
+                )
+            await self._clock.sleep(UNTRUSTED_S)
+        log.info('clock=trusted why="%s"', trust.why)
+
+    async def _dress(self) -> list[Coroutine[Any, Any, None]]:
+        """Take every wearer up where they were; return what feeds them."""
+        feeds = []
+        for subject in self._agent.subjects:
+            inlets = [
+                Inlet(f"{subject.name}.{source.name}", source)
+                for name, source in self._sources
+                if name == subject.name
+            ]
+            zones = (inlet.source.zone for inlet in inlets)
+            wearer = Wearer(
+                subject,
+                subject.zone or next((zone for zone in zones if zone), "UTC"),
+                self._means,
+                await self._line.kept(subject.name),
+                simulated=any(inlet.source.simulated for inlet in inlets),
+            )
+            self._worn.append(Worn(wearer, inlets, round(subject.patience_min * MINUTE_NS)))
+            for inlet in inlets:
+                cursor = await self._line.cursor(inlet.key)
+                log.info("source=%s from=%s", inlet.key, "cursor" if cursor else "beginning")
+                feeds.append(inlet.run(self._clock, cursor, self._arrived.set))
+        return feeds
+
+    def _take_in(self, received: Received) -> None:
+        self._inbox.add(received)
+        self._arrived.set()
+
+    # ---- a tick
+
+    async def _tick(self) -> bool:
+        """Step each wearer by what has come, and commit; return whether more waits."""
+        more = False
+        for worn in self._worn:
+            if not worn.done:
+                more |= await self._step(worn)
+        self._take_arrived()
+        self._tell_health()
+        due = self._clock.monotonic() - self._committed_s >= COMMIT_S
+        if self._pending.items or self._pending.arrived or (due and self._owes):
+            await self._commit()
+        return more
+
+    @property
+    def _owes(self) -> bool:
+        """Whether something is not durable yet."""
+        return bool(self._pending) or not self._durable
+
+    async def _step(self, worn: Worn) -> bool:
+        taken = take(worn.inlets, worn.patience_ns, full=self._full)
+        wearer, items = worn.wearer, []
+        try:
+            if taken.pieces and taken.until_ns is not None:
+                items = await asyncio.to_thread(wearer.step, taken.pieces, taken.until_ns)
+            if not wearer.finished and not any(inlet.going for inlet in worn.inlets):
+                items += wearer.finish()
+                log.info("subject=%s ended, all of its sources are told", wearer.name)
+        except Exception as error:  # a defect met by one wearer leaves the others worn
+            worn.trouble = f"{wearer.name} is no longer read: {error!r}"
+            log.exception("subject=%s failed", wearer.name)
+            return False
+        if any(item.stream is Stream.READING for item in items):
+            self._health.read_s = self._clock.monotonic()
+        if taken.pieces or items or wearer.finished:
+            self._pending.items += items
+            self._pending.cursors |= taken.cursors
+            self._pending.changed[wearer.name] = wearer
+        return taken.more
+
+    def _take_arrived(self) -> None:
+        arrived = self._inbox.take()
+        self._pending.arrived += arrived
+        self._pending.items += [one.item for one in arrived if one.item is not None]
+
+    async def _commit(self) -> None:
+        """Hand what is pending to the outbox; what came in is acknowledged once it is durable."""
+        pending, self._pending = self._pending, Pending()
+        self._unsaid += [one.received for one in pending.arrived]
+        self._durable = await self._line.commit(pending.tick())
+        self._committed_s = self._clock.monotonic()
+        if self._durable:
+            for received in self._unsaid:
+                self._line.connection.acknowledge(received)
+            self._unsaid = []
+
+    @property
+    def _full(self) -> bool:
+        return self._line.depth.rows >= AHEAD_ROWS or not self._durable
+
+    async def _idle(self) -> None:
+        """Wait until something comes, at most a second."""
+        waiting = asyncio.create_task(self._arrived.wait())
+        await asyncio.wait({waiting}, timeout=FULL_S if self._full else IDLE_S)
+        await _cancelled(waiting)
+        self._arrived.clear()
+
+    def _told(self) -> bool:
+        """Whether every source has ended, and ingest holds all that was said."""
+        if any(source.live for _, source in self._sources):
+            return False
+        return all(w.done for w in self._worn) and not self._owes and not self._line.depth.rows
+
+    async def _end(self) -> None:
+        """Commit what is in hand, and say farewell."""
+        self._take_arrived()
+        if self._owes:
+            await self._commit()
+        await self._line.close()
+
+    # ---- health
+
+    def _tell_health(self) -> None:
+        status = self._health.due(self._seen())
+        if status is not None:
+            self._pending.items.append(Item(NOBODY, Stream.STATUS, status))
+            self._line.notes.clear()
+            said = " ".join(f"{name}={value:g}" for name, value in status.values.items())
+            log.info("%s trouble=%r", said, status.text["trouble"])
+
+    def _seen(self) -> Seen:
+        counts: Counter[str] = Counter()
+        for worn in self._worn:
+            for what, n in worn.wearer.counts.items():
+                counts[what if what in ("clock_back", "late") else "passed_over"] += n
+        counts.update({f"inbound_refused_{why}": n for why, n in self._inbox.refused.items()})
+        connection, model = self._line.connection, self._means.model
+        trouble = (
+            connection.trouble,
+            self._line.stuck,
+            self._means.refusal,
+            *self._line.notes[-3:],
+            *(worn.trouble for worn in self._worn),
+            *(inlet.trouble for worn in self._worn for inlet in worn.inlets),
+        )
+        return Seen(
+            depth=self._line.depth,
+            connected=connection.connected,
+            mqtt=connection.version if connection.connected else "",
+            trouble=[sentence for sentence in trouble if sentence],
+            counts=counts,
+            model=model.hash[:12] if model else "refused" if self._means.refusal else "none",
+            engine=described(self._means.engine),
+        )
+
+
+async def _cancelled(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run_agent(agent: Agent, folder: Path) -> int:
+    """Run the agent until SIGTERM or SIGINT, or until all is told; return the exit code."""
+    log.info(
+        "site=%s agent=%s subjects=%s engine=%s folder=%s broker=%s",
+        agent.site,
+        agent.agent,
+        ",".join(subject.name for subject in agent.subjects),
+        agent.engine,
+        folder,
+        agent.broker,
+    )
+    return asyncio.run(_until_told(agent, folder))
+
+
+async def _until_told(agent: Agent, folder: Path) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    sources = await asyncio.to_thread(agent.sources)
+    run = Run(agent, sources, clock=SystemClock(), trust=system_trust, folder=folder)
+    return await run.until(stop)
