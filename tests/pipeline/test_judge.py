@@ -125,11 +125,11 @@ def test_each_reason_is_reached_and_decides_nothing(reason: Reason) -> None:
     ("p", "decision"),
     [
         (0.0, "calm"),
-        (0.4499, "calm"),
-        (0.45, "undecided"),
+        (0.4699, "calm"),
+        (0.47, "undecided"),
         (0.5, "undecided"),
-        (0.55, "undecided"),
-        (0.5501, "stress"),
+        (0.53, "undecided"),
+        (0.5301, "stress"),
         (1.0, "stress"),
     ],
 )
