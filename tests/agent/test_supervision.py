@@ -16,6 +16,7 @@ from diastole.edge.chunks import Chunk
 from diastole.edge.clock import Clock, SystemClock
 from diastole.edge.delivery import Tick
 from diastole.edge.delivery.outbox import Outbox
+from diastole.edge.delivery.room import Room
 from diastole.edge.errors import BadFile
 from diastole.edge.mqtt import Broker, Received
 from diastole.edge.records import Mark, Reading, Status
@@ -289,3 +290,44 @@ def test_what_nothing_paces_waits_for_the_outbox(
 def all_told_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[Run], Awaitable[None]]:
     monkeypatch.setattr("diastole.edge.agent.run.AHEAD_ROWS", 10_000)
     return all_told
+
+
+def test_what_can_wait_waits_while_the_disk_is_nearly_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    low = [True]
+    monkeypatch.setattr(Room, "is_low", property(lambda _: low[0]))
+    waits: list[int] = []
+
+    async def until(one: Run) -> None:
+        await _until(lambda: bool(one._worn) and one._full)
+        idle = one._idle
+
+        async def counted() -> None:
+            waits.append(one._line.depth.rows)
+            await idle()
+
+        monkeypatch.setattr(one, "_idle", counted)
+        await _until(lambda: len(waits) > 5)
+        assert any(worn.inlets[0].waiting for worn in one._worn)
+        low[0] = False
+        await all_told(one)
+
+    sources: list[tuple[str, Source]] = [("anna", played("a")), ("bert", played("b"))]
+    run(tmp_path, sources, until)
+    assert len(set(waits[:5])) == 1
+    assert len(readings(tmp_path)) == 2 * EACH
+
+
+def test_what_an_outbox_says_over_and_over_is_in_the_log_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def until(one: Run) -> None:
+        await all_told(one)
+        for _ in range(3):
+            one._line._outbox.notes = ["the disk hums", "the disk hums"]
+            await one._line._look()
+        assert one._line.notes == ["the disk hums"]
+
+    run(tmp_path, [("anna", played("a")), ("bert", played("b"))], until)
+    assert caplog.text.count("the disk hums") == 1

@@ -109,7 +109,7 @@ def test_a_backlog_and_what_is_new_arrive_and_the_broker_may_be_killed(tmp_path:
     outbox.close()
 
 
-def test_without_a_listener_it_holds_and_says_so(tmp_path: Path) -> None:
+def test_law_9_without_a_listener_it_holds_and_says_so(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
     outbox.commit(tick(Stream.READING, 1))
     with mosquitto(tmp_path) as broker:

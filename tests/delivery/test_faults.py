@@ -54,7 +54,7 @@ def child(folder: Path, first: int, count: int, *before: str) -> subprocess.Pope
     )
 
 
-def test_a_killed_agent_finds_every_tick_again_that_was_durable(tmp_path: Path) -> None:
+def test_law_9_a_killed_agent_finds_every_tick_again_that_was_durable(tmp_path: Path) -> None:
     rng = random.Random(3)
     said: set[int] = set()
     seen: dict[tuple[str, int], bytes] = {}
@@ -314,7 +314,7 @@ def test_rows_that_vanished_are_told_so_that_ingest_waits_for_none(tmp_path: Pat
     outbox.close()
 
 
-@pytest.mark.parametrize("harm", ["emptied", "removed", "overwritten"])
+@pytest.mark.parametrize("harm", ["emptied", "removed", "folder", "overwritten"])
 def test_a_file_harmed_while_the_agent_runs_is_replaced(tmp_path: Path, harm: str) -> None:
     path = filled(tmp_path)
     now_ns = [NOW_NS]
@@ -324,6 +324,8 @@ def test_a_file_harmed_while_the_agent_runs_is_replaced(tmp_path: Path, harm: st
         os.truncate(path, 0)
     elif harm == "removed":
         path.unlink()
+    elif harm == "folder":
+        shutil.rmtree(path.parent)
     else:
         with path.open("r+b") as file:
             file.write(os.urandom(path.stat().st_size))
@@ -334,7 +336,7 @@ def test_a_file_harmed_while_the_agent_runs_is_replaced(tmp_path: Path, harm: st
         held(outbox)
     assert all(durable[-20:])
     assert any("was damaged" in note for note in outbox.notes)
-    assert list(tmp_path.rglob("*.corrupt-*"))
+    assert bool(list(tmp_path.rglob("*.corrupt-*"))) != (harm == "folder")
     outbox.close()
     outbox = opened(tmp_path)
     bodies = set(held(outbox).values())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -22,9 +23,9 @@ from diastole.edge.delivery import Item, Tick
 from diastole.edge.delivery.limits import Limits
 from diastole.edge.delivery.outbox import Outbox
 from diastole.edge.doctor import agent as of_agent
-from diastole.edge.doctor import examine, machine
+from diastole.edge.doctor import certificates, examine, machine
 from diastole.edge.doctor import outbox as outbox_room
-from diastole.edge.doctor.certificates import in_file, lasting
+from diastole.edge.doctor.certificates import in_file, lasting, of_server
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.doctor.outbox import depth
 from diastole.edge.mqtt import Broker, Connection
@@ -85,7 +86,7 @@ def found(agent: Path | None = None, ingest: Path | None = None) -> dict[str, Fi
 
 def told(agent: Path | None, ingest: Path | None = None, **more: object) -> tuple[int, str]:
     text = io.StringIO()
-    given = Namespace(agent=agent, ingest=ingest, **{"json": False} | more)
+    given = Namespace(agent=agent, ingest=ingest, **{"json": False, "state": None} | more)
     code = room.doctor(given, Console(file=text, width=300, color_system=None))
     return code, text.getvalue()
 
@@ -159,6 +160,14 @@ def test_no_broker_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert "acknowledgement" not in text
 
 
+def test_an_agent_that_was_given_another_folder_is_looked_for_there(tmp_path: Path) -> None:
+    outbox = Outbox.open(tmp_path / "elsewhere" / "outbox.db", Limits(), time.time_ns)
+    outbox.close()
+    agent = agent_file(tmp_path, free_port())
+    assert "outbox: empty" in told(agent, state=tmp_path / "elsewhere")[1]
+    assert "the agent has not run yet" in told(agent)[1]
+
+
 def test_ingest_answers_an_agent_that_has_never_run(tmp_path: Path, broker: Running) -> None:
     agent, ingest = agent_file(tmp_path, broker.port), ingest_file(tmp_path, broker.port)
     log = tmp_path / "ingest.log"
@@ -177,7 +186,7 @@ def test_no_ingest_is_told_with_what_to_do(
     assert "start diastole ingest run" in finding.remedy
 
 
-def test_a_wrong_password_is_told_and_never_shown(
+def test_law_11_a_wrong_password_is_told_and_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "broker"
@@ -315,6 +324,19 @@ def test_a_port_without_tls_is_told(tmp_path: Path, broker: Running) -> None:
     findings = found(agent_file(tmp_path, broker.port, broker=f'ca_file = "{ca}"'))
     assert findings["agent certificate"].state == "fail"
     assert "is this the port for TLS?" in findings["agent certificate"].remedy
+
+
+def test_a_broker_that_hangs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ca"
+    folder.mkdir()
+    ca = Authority.make(folder).file
+    monkeypatch.setattr(certificates, "PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (found_so,) = of_server("127.0.0.1", port, str(ca), None, datetime.now(UTC))
+    assert found_so.state == "fail"
+    assert "was not shown within 0.2 s" in found_so.what
+    assert "hangs" in found_so.remedy
 
 
 def test_mqtt_3_1_1_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Each law that this version can keep is a test that carries its number."""
+"""Each law of the house is a test that carries its number."""
 
 import re
 
@@ -16,7 +16,9 @@ LAWS = {
     6: "beat time is wall time",
     7: "say so",
     8: "their own normal",
+    9: "held until stored",
     10: "one definition",
+    11: "nothing outside",
     12: "bad input is a sentence",
 }
 

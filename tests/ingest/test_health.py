@@ -1,9 +1,12 @@
 """The doctor's questions to ingest: well, and not, each with its remedy."""
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 import pytest
 
+from diastole.edge.errors import BadFile
+from diastole.ingest.commands import ingest
 from diastole.ingest.decoding import Why
 from diastole.ingest.health import Row, checks
 from diastole.ingest.spool import Dead, Spool, prepared
@@ -33,7 +36,7 @@ def test_what_is_not_well_has_a_remedy(tmp_path: Path) -> None:
     rows = found(settings)
     assert rows["store"][1] == "fail"
     assert rows["ingest"][1:3] == ("warn", "it does not run")
-    assert "there is no spool" in rows["spool"][2]
+    assert "is not there: ingest has not run yet" in rows["spool"][2]
     prepared(tmp_path / "spool.db", START_NS)
     spool = Spool(tmp_path / "spool.db")
     spool.keep([letter(b"old")], [Dead(letter(b"bad"), Why.MESSAGE, "no message")], [])
@@ -42,6 +45,20 @@ def test_what_is_not_well_has_a_remedy(tmp_path: Path) -> None:
     assert rows["spool"][1] == "warn"
     assert "1 messages wait" in rows["spool"][2]
     assert rows["dead letters"][1:3] == ("warn", "1 message")
+
+
+@pytest.mark.parametrize("harm", [0, 4096])
+def test_a_ruined_spool_is_a_failure(tmp_path: Path, harm: int) -> None:
+    settings = write_settings(tmp_path, 1)
+    path = tmp_path / "spool.db"
+    prepared(path, START_NS)
+    data = path.read_bytes()
+    path.write_bytes(data[:harm] + b"x" * (len(data) - harm))
+    assert found(settings)["spool"][1] == "fail"
+    with pytest.raises(BadFile):
+        ingest(parser := ArgumentParser())(
+            parser.parse_args(["dead-letters", "--config", str(settings)])
+        )
 
 
 @pytest.mark.parametrize("text", ["name = 3", "[broker", "[spool]\nfree_mb = 1"])

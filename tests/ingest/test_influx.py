@@ -127,7 +127,7 @@ def test_a_measurement_of_nobody_is_refused(store: InfluxStore) -> None:
         store.write([row(NOW_MS, {"a": 1.0}, "weather")])
 
 
-def test_a_wrong_password_alarms_and_is_never_said(tmp_path: Path) -> None:
+def test_law_11_a_wrong_password_alarms_and_is_never_said(tmp_path: Path) -> None:
     with settings_of("influx-1.8-users", tmp_path) as settings:
         InfluxStore(settings).init()
         assert settings.password_file is not None

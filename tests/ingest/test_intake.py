@@ -69,6 +69,7 @@ def test_an_illegible_message_is_a_dead_letter_and_its_places_are_held(spool: Sp
         (b"words", Why.MESSAGE),
     ]
     assert 'about="home/pi newer"' in page.getvalue()
+    assert "wire schema 2, this version reads 1: update ingest, and retry" in page.getvalue()
 
 
 def test_no_agent_fills_the_places_of_another(spool: Spool) -> None:

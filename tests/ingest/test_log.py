@@ -15,6 +15,12 @@ def test_a_line_is_keys_and_values() -> None:
     )
 
 
+def test_a_count_is_told_to_the_last_one() -> None:
+    log, page = a_log()
+    log.say("status", kept=5030.0, per_s=1.4666, rows=12_345_678.0, none=0.0)
+    assert page.getvalue().endswith(" kept=5030 per_s=1.47 rows=12345678 none=0\n")
+
+
 def test_the_same_is_said_once_a_minute_and_counted() -> None:
     clock = Moment()
     log, page = a_log(clock)

@@ -146,7 +146,7 @@ def test_a_will_that_a_broker_had_retained_is_not_new(desk: Desk) -> None:
     assert len(waiting(desk.spool)) == 1
 
 
-def test_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Path) -> None:
+def test_law_9_without_room_nothing_is_acknowledged_and_with_room_all_is(tmp_path: Path) -> None:
     spool = a_spool(tmp_path, Limits(most_bytes=120_000, free_bytes=1))
     desk = Desk(spool)
     desk.take(*[payload(range(seq, seq + 10)) for seq in range(1, 100, 10)])

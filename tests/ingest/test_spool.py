@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +109,51 @@ def beyond_the_limit(path: str) -> None:
     kept(spool, bytes(400_000))
     assert len(waiting(spool)) == 1
     print("no room, then kept")
+
+
+def test_letting_go_needs_little_room(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    for _ in range(20):
+        kept(spool, bytes(100_000))
+    spool.close()  # its log is empty from here on
+    spool = Spool(tmp_path / "spool.db", PLENTY)
+    spool.release([number for number, _ in spool.oldest(100)], [])
+    assert waiting(spool) == []
+    assert (tmp_path / "spool.db-wal").stat().st_size < 200_000
+
+
+def test_nothing_is_kept_in_a_file_that_was_taken_away(tmp_path: Path) -> None:
+    spool = a_spool(tmp_path)
+    kept(spool, b"one")
+    spool.path.unlink()
+    with pytest.raises(BadFile, match="taken away while ingest ran: start ingest again"):
+        kept(spool, b"two", upto=2)
+    a_spool(tmp_path)
+    with pytest.raises(BadFile):
+        kept(spool, b"two", upto=2)
+
+
+def test_what_was_let_go_is_room_for_what_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = a_spool(tmp_path, Limits(most_bytes=10**12, free_bytes=1_000_000))
+
+    def disk(_: Path) -> SimpleNamespace:
+        taken = 4096 * spool._db.execute("PRAGMA page_count").fetchone()[0]
+        return SimpleNamespace(f_bavail=3_000_000 - taken, f_frsize=1)
+
+    monkeypatch.setattr("diastole.ingest.spool.os.statvfs", disk)
+
+    def fill() -> None:
+        for _ in range(30):
+            kept(spool, bytes(100_000))
+
+    for _ in range(2):
+        with pytest.raises(NoRoom, match="less than 1 MB are free"):
+            fill()
+        found = [number for number, _ in spool.oldest(100)]
+        assert len(found) > 15
+        spool.release(found, [])
 
 
 @pytest.mark.parametrize("ruin", ["text", "header", "page"])

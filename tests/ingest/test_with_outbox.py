@@ -58,7 +58,7 @@ def broker(tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
-def test_what_an_outbox_lets_go_is_in_the_store(tmp_path: Path, broker: Running) -> None:
+def test_law_9_what_an_outbox_lets_go_is_in_the_store(tmp_path: Path, broker: Running) -> None:
     home, outbox = tmp_path / "home", opened(tmp_path)
     outbox.commit(tick(Stream.MARK, *range(RECORDS)))
     with (

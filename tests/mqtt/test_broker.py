@@ -31,7 +31,7 @@ def test_the_port_is_the_usual_one_unless_given(tmp_path: Path, text: str, port:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
-def test_plaintext_stays_on_this_machine(tmp_path: Path, host: str) -> None:
+def test_law_11_plaintext_stays_on_this_machine(tmp_path: Path, host: str) -> None:
     assert settings(tmp_path, f'host = "{host}"').tls() is None
 
 

@@ -68,6 +68,7 @@ def doctor(parser: ArgumentParser) -> Run:
     """Declare ``diastole doctor``: what is wrong from wearer to store, and the remedy."""
     add = parser.add_argument
     add("--agent", type=Path, metavar="FILE", help="default: agent.toml, where it is here")
+    add("--state", type=Path, metavar="DIR", help="the agent's, where it was given to run")
     add("--ingest", type=Path, metavar="FILE", help="default: ingest.toml, where it is here")
     add("--json", action="store_true", help="a line of JSON for each finding")
     return _doctor

@@ -86,7 +86,9 @@ def _count(given: Namespace) -> int:
 
 
 def _dead_letters(given: Namespace) -> int:
-    from diastole.edge.errors import InputError
+    import sqlite3
+
+    from diastole.edge.errors import BadFile, InputError
     from diastole.ingest.spool import NoRoom, opened
 
     if given.what != "list" and given.all == bool(given.numbers):
@@ -100,6 +102,9 @@ def _dead_letters(given: Namespace) -> int:
         done = spool.retry(numbers) if given.what == "retry" else spool.drop(numbers)
     except NoRoom as error:
         raise InputError(str(error), "free some space") from None
+    except sqlite3.Error as error:
+        remedy = "stop and start ingest: it puts a ruined one aside"
+        raise BadFile(spool.path, f"cannot be read ({error})", remedy) from None
     finally:
         spool.close()
     told = "go to the store once more" if given.what == "retry" else "are gone"

@@ -136,8 +136,11 @@ def _parsed(topic: str, payload: bytes, kind: type[T]) -> tuple[Topic, T]:
     try:
         return parsed, parse(payload, kind)
     except BadRecord as error:
-        why = Why.NEWER if _is_newer(payload) else Why.MESSAGE
-        raise Unfit(why, error.what, parsed, _identity(payload)) from None
+        why, detail = Why.MESSAGE, error.what
+        if (version := _version(payload)) > WIRE_SCHEMA:
+            read = f"this version reads {WIRE_SCHEMA}: update ingest, and retry the dead letters"
+            why, detail = Why.NEWER, f"wire schema {version}, {read}"
+        raise Unfit(why, detail, parsed, _identity(payload)) from None
 
 
 @lru_cache(4_096)
@@ -180,8 +183,9 @@ def _identity(payload: bytes) -> Identity | None:
     return found if right else None
 
 
-def _is_newer(payload: bytes) -> bool:
+def _version(payload: bytes) -> int:
+    """Return the schema that a payload says it has, 0 where it says none."""
     try:
-        return _VERSION.decode(payload).v > WIRE_SCHEMA
+        return _VERSION.decode(payload).v
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return False
+        return 0

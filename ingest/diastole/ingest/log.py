@@ -62,6 +62,7 @@ class Forwarded(logging.Handler):
 
 
 def _shown(value: object) -> str:
-    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    rough = isinstance(value, float) and not value.is_integer()  # counts are told to the last one
+    text = f"{value:.3g}" if rough else f"{value:.0f}" if isinstance(value, float) else str(value)
     plain = text and text.isprintable() and not any(c in ' "=\\' for c in text)
     return text if plain else msgspec.json.encode(text.encode("utf-8", "replace").decode()).decode()

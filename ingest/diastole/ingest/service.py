@@ -13,7 +13,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Final
 
-from diastole.edge.errors import InputError
+from diastole.edge.errors import DiastoleError, InputError
 from diastole.edge.mqtt import Connection
 from diastole.edge.outputs import make_folder
 from diastole.ingest.intake import Intake
@@ -83,7 +83,9 @@ class Service:
             finally:
                 self._end(threads)
         for error in self._broken:
-            self._log.say("failed", why="".join(format_exception(error)), do="start it again")
+            ours = isinstance(error, DiastoleError)
+            why = str(error) if ours else "".join(format_exception(error))
+            self._log.say("failed", why=why, do="start it again")
         self._log.say("stopped")
         return 1 if self._broken else 0
 

@@ -51,7 +51,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     most_bytes: int
     free_bytes: int
-    """What must stay free beside it."""
+    """What must stay free beside it, or within its file."""
 
 
 class NoRoom(Exception):
@@ -164,9 +164,20 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_SLOTS}")
+        # What is let go is not overwritten first: that would want as much room again in the log.
+        connection.execute("PRAGMA secure_delete = OFF")
         yield connection
     finally:
         connection.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file lies there, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -182,6 +193,7 @@ class Spool:
         self._limits = limits
         self._way = _connected(path)
         self._db = self._way.__enter__()
+        self._file = _identity(path)
 
     def close(self) -> None:
         """Close it."""
@@ -201,7 +213,10 @@ class Spool:
         dead: Sequence[Dead],
         held: Iterable[tuple[StreamKey, Ranges]],
     ) -> None:
-        """Keep all of it or nothing; raise NoRoom where there is none."""
+        """Keep all of it or nothing; raise NoRoom where there is none, BadFile without a file."""
+        if _identity(self.path) != self._file:
+            remedy = "start ingest again: a new one is begun, and agents send again what they hold"
+            raise BadFile(self.path, "was taken away while ingest ran", remedy)
         self._check_room()
         streams = [(*key, msgspec.json.encode(ranges.ranges).decode()) for key, ranges in held]
         with self._transaction():
@@ -216,8 +231,7 @@ class Spool:
     def _check_room(self) -> None:
         if self._limits is None:
             return
-        free = os.statvfs(self.path.parent)
-        if free.f_bavail * free.f_frsize < self._limits.free_bytes:
+        if self.free_bytes() < self._limits.free_bytes:
             what = f"less than {self._limits.free_bytes / 1e6:g} MB are free beside {self.path}"
             raise NoRoom(what)
         if self.used_bytes() > self._limits.most_bytes:
@@ -226,11 +240,18 @@ class Spool:
 
     def used_bytes(self) -> int:
         """Return what is in it; room that was freed within the file does not count."""
-        size, pages, unused = (
-            self._db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_size", "page_count", "freelist_count")
+        return self._pages("page_count") - self._pages("freelist_count")
+
+    def free_bytes(self) -> int:
+        """Return the room on the disk, and that within the file, which is used first."""
+        disk = os.statvfs(self.path.parent)
+        return disk.f_bavail * disk.f_frsize + self._pages("freelist_count")
+
+    def _pages(self, which: str) -> int:
+        size, pages = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", which)
         )
-        return int(size * (pages - unused))
+        return int(size * pages)
 
     def _put(self, letters: Iterable[Letter]) -> None:
         query = (

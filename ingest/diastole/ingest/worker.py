@@ -139,11 +139,13 @@ class Worker:
             self._patiently(lambda: self._store.write(rows))
         except RowsRefused as refused:
             half = len(entries) // 2
-            if half:
+            if refused.expired >= len(entries):
+                self.counts["expired"] += len(entries)
+                about, remedy = entries[0].row.measurement, "none: it is over, and counted"
+                self._log.again("older than the store keeps", about, do=remedy)
+            elif half:
                 yield from self._written(entries[:half])
                 yield from self._written(entries[half:])
-            elif refused.expired:
-                self.counts["expired"] += 1
             else:
                 yield entries[0].dead(Why.REFUSED, str(refused))
         else:

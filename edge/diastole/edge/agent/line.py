@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ from diastole.edge.wire import topics
 PUMP_S: Final = 0.5
 """The publisher is asked at least so often; what arrives or is committed wakes it at once."""
 DAY_S: Final = 86_400
+AGAIN_S: Final = 60.0
+"""What the outbox says over and over is in the log this often."""
 FAREWELL_S: Final = 3.0
 """How long a stop waits for what is under way."""
 
@@ -38,6 +41,8 @@ class Line:
         self.depth = Depth(0, 0, None, {})
         self.stuck: str | None = None
         """What keeps records here although the broker is there."""
+        self._told: dict[str, float] = {}
+        """When each note was last written into the log."""
         self._loop = asyncio.get_running_loop()
 
     async def open(self, taken: Callable[[Received], None]) -> None:
@@ -111,9 +116,13 @@ class Line:
             return self._outbox.depth(), notes, self._publisher.trouble
 
         self.depth, notes, self.stuck = await self._do(look)
+        now = self._clock.monotonic()
         for note in notes:
-            log.warning('outbox="%s"', note)
-        self.notes += notes
+            if now - self._told.get(note, -math.inf) >= AGAIN_S:
+                self._told[note] = now
+                log.warning('outbox="%s"', note)
+            if note not in self.notes:
+                self.notes.append(note)
 
     async def _do(self, what: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._thread, what)

@@ -216,7 +216,9 @@ class Run:
 
     @property
     def _full(self) -> bool:
-        return self._line.depth.rows >= AHEAD_ROWS or not self._durable
+        """Whether a source that can wait should: what it gave might be dropped for want of room."""
+        depth = self._line.depth
+        return depth.rows >= (1 if depth.low else AHEAD_ROWS) or not self._durable
 
     async def _idle(self) -> None:
         """Wait until something comes, at most a second."""

@@ -14,9 +14,9 @@ from typing import Final
 from diastole.edge.delivery.book import Book, Line
 from diastole.edge.delivery.bounds import make_room
 from diastole.edge.delivery.damage import is_damage, is_full, put_aside, salvage
-from diastole.edge.delivery.file import TOKEN, Damaged, Guard, key, opened, unpadded
+from diastole.edge.delivery.file import TOKEN, Damaged, Guard, folder_of, key, opened, unpadded
 from diastole.edge.delivery.room import Room
-from diastole.edge.errors import shown
+from diastole.edge.errors import OutputError, shown
 
 PORTION: Final = 256 << 10
 """So much is dropped at least where the disk has no room."""
@@ -171,19 +171,21 @@ class Ledger:
                 self._database.close()
             self._database = None
         aside = put_aside(self._path, self._wall_ns())
+        folder_of(self._path)
         database = opened(self._path, had_data=False)
         found = salvage(aside, database) if aside.exists() else 0
         self._database = database
+        lies = f"it lies beside as {aside.name}, " if aside.exists() else ""
         self.note(
-            f"the outbox {shown(self._path)} was damaged ({error}): it lies beside as "
-            f"{aside.name}, {found} records of it were taken over, a new one is begun"
+            f"the outbox {shown(self._path)} was damaged ({error}): {lies}"
+            f"{found} records of it were taken over, a new one is begun"
         )
         self._load(database, sound=False)
 
     def _replace(self, error: Exception) -> bool:
         try:
             self._anew(error)
-        except (sqlite3.Error, OSError, Damaged) as second:
+        except (sqlite3.Error, OSError, OutputError, Damaged) as second:
             self.note(f"a new outbox cannot be begun ({second})")
             return False
         return True

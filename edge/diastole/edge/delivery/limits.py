@@ -47,6 +47,8 @@ class Depth(NamedTuple):
     """How many by reason."""
     waiting: int = 0
     """Records in memory that the disk has not taken."""
+    low: bool = False
+    """Whether the disk is nearly full: what comes may take the place of what is dropped."""
 
 
 ORDER: Final = (

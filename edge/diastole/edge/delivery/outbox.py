@@ -172,6 +172,7 @@ class Outbox:
             self._ledger.oldest_ns(),
             dict(self._ledger.book.dropped),
             len(self._waiting),
+            self._ledger.room.is_low,
         )
 
     # ---- the disk

@@ -51,7 +51,10 @@ class Room:
             self.ballast.unlink(missing_ok=True)  # half of one
 
     def _free(self) -> tuple[int, int]:
-        """Return how many bytes are free, and how many should stay so."""
-        disk = os.statvfs(self._folder)
+        """Return how many bytes are free, and how many should stay so; none without a folder."""
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:  # what became of it is for the file's own check to say
+            return 0, 0
         low = min(LOW_WATER, max(LEAST, disk.f_blocks * disk.f_frsize // 20))
         return disk.f_bavail * disk.f_frsize, low

@@ -33,21 +33,27 @@ STYLES: Final = {"ok": GREY, "warn": ORANGE, "fail": f"bold {VERMILLION}"}
 Check = Callable[[], Iterable[Finding]]
 
 
-def examine(agent: Path | None, ingest: Path | None) -> Iterator[Finding]:
-    """Yield what every check finds, each name behind the file that it belongs to."""
+def examine(
+    agent: Path | None, ingest: Path | None, state: Path | None = None
+) -> Iterator[Finding]:
+    """Yield what every check finds, each name behind the file that it belongs to.
+
+    ``state`` is the agent's folder where it is not that of its settings.
+    """
     if agent is None and ingest is None:
         what = f"neither {AGENT_FILE} nor {INGEST_FILE} is here"
         yield Finding("settings", "fail", what, "name one: --agent FILE, --ingest FILE")
     if agent is not None:
-        yield from _named("agent", _agent_checks(agent))
+        yield from _named("agent", _agent_checks(agent, state))
     if ingest is not None:
         yield from _named("ingest", _ingest_checks(ingest))
 
 
-def _agent_checks(path: Path) -> Iterator[Finding]:
+def _agent_checks(path: Path, state: Path | None) -> Iterator[Finding]:
     read: list[Agent] = []
     yield from _told("settings", lambda: _read(path, lambda: read.append(read_agent(path))))
-    for agent in read:
+    for given in read:
+        agent = given if state is None else msgspec.structs.replace(given, state=str(state))
         for name, check in (
             ("machine", of_agent.of_machine),
             ("model", of_agent.of_model),
@@ -117,7 +123,7 @@ def doctor(given: Namespace, console: Console) -> int:
         agent, ingest = (file if file.exists() else None for file in (AGENT_FILE, INGEST_FILE))
     hidden = secrets(agent, ingest)
     failed = False
-    for finding in examine(agent, ingest):
+    for finding in examine(agent, ingest, given.state):
         shown = redacted(finding, hidden)
         failed |= shown.state == "fail"
         if given.json:

@@ -75,6 +75,9 @@ def of_server(
     except ssl.SSLCertVerificationError as error:
         reason = error.verify_message.lower().rstrip(".")
         yield Finding("certificate", "fail", f"{place} is refused ({reason})", _remedy(reason))
+    except TimeoutError:
+        what = f"{place} was not shown within {PATIENCE_S:g} s"
+        yield Finding("certificate", "fail", what, "the broker hangs, or it is another server")
     except (OSError, ValueError) as error:
         reason = (getattr(error, "reason", None) or str(error)).lower().replace("_", " ")
         remedy = "is this the port for TLS? a broker without it needs no ca_file"

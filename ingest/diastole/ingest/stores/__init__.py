@@ -36,10 +36,10 @@ class StoreAway(Exception):
 class RowsRefused(Exception):
     """Something in these rows is not acceptable, and will never be: give them in smaller parts."""
 
-    def __init__(self, what: str, *, expired: bool = False):
+    def __init__(self, what: str, *, expired: int = 0):
         super().__init__(what)
         self.expired = expired
-        """Older than the store keeps: no mistake, and nothing to be kept elsewhere."""
+        """So many are older than the store keeps: no mistake, and not to be kept elsewhere."""
 
 
 class Store(Protocol):

@@ -4,6 +4,7 @@ Bucket ``database/policy`` of InfluxDB 2 is that retention policy of InfluxDB 1,
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from influxdb_client.rest import ApiException
     from urllib3.exceptions import HTTPError
 
+_EXPIRED: Final = re.compile(r"beyond retention policy.*dropped=(\d+)", re.DOTALL)
 TIMEOUT_MS: Final = 10_000
 MOST_ROWS: Final = 10_000
 """Read at once, of each series."""
@@ -180,7 +182,8 @@ def _answered(settings: Influx, error: "ApiException", sent: bytes) -> StoreAway
     status, said = error.status or 0, _message(error)
     what = _named(settings, f"{status} {said}" if status else said)
     if sent and status in (400, 413, 422):
-        return RowsRefused(what, expired="beyond retention policy" in said)
+        found = _EXPIRED.search(said)
+        return RowsRefused(what, expired=int(found[1]) if found else 0)
     if status in (408, 429) or status >= 500:
         # a policy that was dropped comes back by nobody's waiting
         alarm = "retention policy not found" in said
