@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from diastole.edge.chunks import Bools, Floats
-from diastole.edge.labels import Segment
+from diastole.edge.labels import LABEL_S, Segment
 from diastole.edge.pipeline import episodes
 from diastole.edge.pipeline.judge import Scorer, judge
-from diastole.edge.pipeline.observations import NO_REASON
+from diastole.edge.pipeline.observations import NO_REASON, SOURCES
 from diastole.edge.pipeline.rules import Notices, Rules
+from diastole.edge.records import SECOND_NS, BeatKind
 from diastole.edge.replay.episodes import episode_columns
-from diastole.edge.schema import HOP_S
+from diastole.edge.schema import HOP_S, WINDOW_S
 from diastole.edge.tables import Columns
 from diastole.models.table import Table
 

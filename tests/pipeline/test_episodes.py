@@ -127,7 +127,7 @@ def test_it_begins_only_where_one_may_begin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "low", "enough"), [("hr_above_normal", 0.74, 0.75), ("hr_rise_1h", 0.0374, 0.0375)]
+    ("name", "low", "enough"), [("hr_above_normal", 0.74, 0.75), ("hr_rise_1h", 0.0374, 0.0376)]
 )
 def test_a_heart_rate_not_above_both_begins_none_but_keeps_one_going(
     name: str, low: float, enough: float
