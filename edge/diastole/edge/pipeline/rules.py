@@ -85,8 +85,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # judge
     uncertain_low: float = UNCERTAIN[0]
     uncertain_high: float = UNCERTAIN[1]
-    """A probability between these decides nothing. A band of 0.45 to 0.55 silences a twelfth more of
-    a waking day, and adds less than 0.01 to the balanced accuracy."""
+    """A probability between these decides nothing. 0.45 to 0.55 silences a twelfth more of a waking
+    day, and adds about 0.01 to the balanced accuracy."""
     still_min: float = 5.0
     """An episode may begin only after so many still minutes."""
 
