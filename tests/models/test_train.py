@@ -9,7 +9,7 @@ import pytest
 
 from diastole.edge.errors import InputError
 from diastole.edge.pipeline.scoring import read_model
-from diastole.edge.schema import INPUT_NAMES
+from diastole.edge.schema import INPUT_NAMES, UNCERTAIN
 from diastole.models.card import card
 from diastole.models.clock import elapsed_time
 from diastole.models.datasets import HELD_OUT_FOR_DEMO
