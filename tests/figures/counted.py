@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from diastole.edge.chunks import Bools, Floats
-from diastole.edge.labels import Segment
+from diastole.edge.labels import LABEL_S, Segment
 from diastole.edge.pipeline import episodes
 from diastole.edge.pipeline.judge import Scorer, judge
-from diastole.edge.pipeline.observations import NO_REASON
+from diastole.edge.pipeline.observations import NO_REASON, SOURCES
 from diastole.edge.pipeline.rules import Notices, Rules
+from diastole.edge.records import SECOND_NS, BeatKind
 from diastole.edge.replay.episodes import episode_columns
-from diastole.edge.schema import HOP_S
+from diastole.edge.schema import HOP_S, WINDOW_S
 from diastole.edge.tables import Columns
 from diastole.models.table import Table
 
@@ -48,10 +49,16 @@ class Said(NamedTuple):
 
 
 class Lab(NamedTuple):
-    """Tasks, those hit with their delays, and what was false; of short tasks, those hit."""
+    """Tasks, those hit with their delays, and what was false; of short tasks, those hit.
+
+    A task has beats where the device's own intervals make at least half of the windows in it: what
+    the goal for hits was measured on.
+    """
 
     tasks: int
     delays_s: list[float]
+    with_beats: int
+    with_beats_hit: int
     short: int
     short_hit: int
     false: int
@@ -92,12 +99,16 @@ def lab(recorded: Recorded, heard: Said) -> Lab:
     delays: list[float] = []
     hits = {True: 0, False: 0}
     tasks = {True: 0, False: 0}
+    with_beats = with_beats_hit = 0
     for task, reach_s in _reaches(recorded.segments):
         long = task.t_end_s - task.t_start_s >= LONG_S
         tasks[long] += 1
+        beaten = long and _has_beats(recorded, task)
+        with_beats += beaten
         hit = (told >= reach_s) & (told <= task.t_end_s + REACH_S) & (end >= task.t_start_s)
         if hit.any():
             hits[long] += 1
+            with_beats_hit += beaten
             if long:
                 delays.append(max(0.0, float(told[hit].min()) - task.t_start_s))
     hops = np.arange(0, max(s.t_end_s for s in recorded.segments), HOP_S)
@@ -110,12 +121,24 @@ def lab(recorded: Recorded, heard: Said) -> Lab:
     return Lab(
         tasks[True],
         delays,
+        with_beats,
+        with_beats_hit,
         tasks[False],
         hits[False],
         int(inside.sum()),
         float((running & free).sum() * HOP_S / 60),
         float(free.sum() * HOP_S / 3600),
     )
+
+
+def _has_beats(recorded: Recorded, task: Segment) -> bool:
+    """Return whether the device's own intervals make half of the windows in a task, or more."""
+    observed = recorded.table.observations
+    t_s = (observed.rows["time_ns"] - recorded.start_ns) / SECOND_NS
+    inside = (t_s >= task.t_start_s + LABEL_S) & (t_s <= task.t_end_s + WINDOW_S - LABEL_S)
+    given = inside & (observed.rows["source"] == SOURCES.index(BeatKind.PPI))
+    windows = (task.t_end_s - task.t_start_s + WINDOW_S - 2 * LABEL_S) // HOP_S
+    return bool(2 * np.count_nonzero(given) >= windows)
 
 
 def _reaches(segments: Sequence[Segment]) -> Iterator[tuple[Segment, float]]:

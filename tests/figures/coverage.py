@@ -1,19 +1,19 @@
 """How much of the labelled time can be judged: ``python -m tests.figures.coverage``.
 
-Shares of windows with a heart rate (a source covers 0.30 of the window) and with an RMSSD, for rest
-and stress apart, by what the heart is read from. In the choice of all, the device's own heart rate
-is the last resort.
+Shares of windows with a heart rate (a source covers 0.30 of the window, a track 0.50) and with an
+RMSSD, for rest and stress apart, by what the heart is read from. Of the raw pulse there are its
+peaks and our track.
 """
 
 import numpy as np
 
+from diastole.edge.pipeline.observations import well_covered
 from diastole.edge.pipeline.rules import Rules
 from tests.figures.observed import (
     Alter,
-    beats_alone,
     device_beats,
     pooled,
-    pulse_peaks,
+    raw_pulse,
     seen,
     whole,
 )
@@ -21,8 +21,7 @@ from tests.figures.observed import (
 WAYS: dict[str, Alter] = {
     "choice of all": whole,
     "device beats": device_beats,
-    "pulse peaks": pulse_peaks,
-    "choice of both": beats_alone,
+    "raw pulse": raw_pulse,
 }
 LABELS = {"Stress-Predict": ("rest", "stress"), "Hongn": ("rest", "stress", "exercise")}
 
@@ -36,7 +35,8 @@ def main() -> None:
         for way, alter in WAYS.items():
             sessions = list(seen(data_set, alter))
             coverage = pooled(sessions, "coverage")
-            rate = (coverage >= rules.min_coverage) & (coverage <= rules.max_coverage)
+            rate = well_covered(pooled(sessions, "source"), coverage, rules)
+            rate &= coverage <= rules.max_coverage
             rmssd = np.concatenate([s.observations.feature("rmssd_ms") for s in sessions])
             named = np.concatenate([s.label for s in sessions])
             for label in labels:

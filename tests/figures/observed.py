@@ -60,14 +60,9 @@ def device_beats(chunk: Chunk) -> Chunk:
     return replace(chunk, heart_rates=rows_of(HEART_RATE, 0), samples=runs)
 
 
-def pulse_peaks(chunk: Chunk) -> Chunk:
+def raw_pulse(chunk: Chunk) -> Chunk:
     """Leave of the heart only the raw pulse."""
     return replace(chunk, heart_rates=rows_of(HEART_RATE, 0), beats=rows_of(BEAT, 0))
-
-
-def beats_alone(chunk: Chunk) -> Chunk:
-    """Leave of the heart beats of either kind, and not the device's heart rate."""
-    return replace(chunk, heart_rates=rows_of(HEART_RATE, 0))
 
 
 def see(task: tuple[Path, Path, Alter]) -> Seen:

@@ -9,7 +9,7 @@ import pytest
 
 from diastole.edge.errors import InputError
 from diastole.edge.pipeline.scoring import read_model
-from diastole.edge.schema import INPUT_NAMES
+from diastole.edge.schema import INPUT_NAMES, UNCERTAIN
 from diastole.models.card import card
 from diastole.models.clock import elapsed_time
 from diastole.models.datasets import HELD_OUT_FOR_DEMO
@@ -127,11 +127,11 @@ def test_figures_of_people_who_can_be_told_apart() -> None:
 def test_undecided_windows_count_in_no_accuracy_but_in_the_shares() -> None:
     judged = leave_one_person_out(made.table(), linear(NAMES))
     calm, stress = judged.decided & ~judged.says_stress, judged.says_stress
-    near = (judged.p >= 0.45) & (judged.p <= 0.55)
+    near = (judged.p >= UNCERTAIN[0]) & (judged.p <= UNCERTAIN[1])
     assert near.any()
     assert not (near & (calm | stress)).any()
-    assert (stress <= (judged.p > 0.55)).all()
-    assert (calm <= (judged.p < 0.45)).all()
+    assert (stress <= (judged.p > UNCERTAIN[1])).all()
+    assert (calm <= (judged.p < UNCERTAIN[0])).all()
 
 
 def test_the_card_names_sets_people_figures_and_limits() -> None:

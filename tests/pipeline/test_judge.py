@@ -125,11 +125,11 @@ def test_each_reason_is_reached_and_decides_nothing(reason: Reason) -> None:
     ("p", "decision"),
     [
         (0.0, "calm"),
-        (0.4499, "calm"),
-        (0.45, "undecided"),
+        (0.4699, "calm"),
+        (0.47, "undecided"),
         (0.5, "undecided"),
-        (0.55, "undecided"),
-        (0.5501, "stress"),
+        (0.53, "undecided"),
+        (0.5301, "stress"),
         (1.0, "stress"),
     ],
 )
@@ -158,6 +158,15 @@ def test_coverage_at_the_limits_is_enough() -> None:
         seen = observed()
         seen.rows["coverage"] = coverage
         assert told(seen, Echo()).reason[0] == NO_REASON
+
+
+def test_a_track_must_cover_more() -> None:
+    for kind, enough in ((HeartRateKind.SPECTRAL, False), (BeatKind.PPG, True)):
+        seen = observed(2)
+        seen.rows["source"] = SOURCES.index(kind)
+        seen.rows["coverage"] = [RULES.track_coverage - 0.01, RULES.track_coverage]
+        few = told(seen, Echo()).reason == REASONS.index(Reason.TOO_FEW_BEATS)
+        assert few.tolist() == [not enough, False]
 
 
 @pytest.mark.parametrize("kind", [HeartRateKind.DEVICE, HeartRateKind.SPECTRAL, BeatKind.PPI])

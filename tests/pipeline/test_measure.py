@@ -39,6 +39,8 @@ PPG = beats_of(BeatKind.PPG, 60, 120, 820)
 SPECTRAL = rates_of(HeartRateKind.SPECTRAL, 81)
 DEVICE = rates_of(HeartRateKind.DEVICE, 82)
 SOME_RR = beats_of(BeatKind.RR, 60, 75, 800)
+THIRD_SPECTRAL = replace(SPECTRAL, heart_rates=SPECTRAL.heart_rates[::3])
+SOME_PPG = beats_of(BeatKind.PPG, 60, 88, 820)
 LESS_PPG = beats_of(BeatKind.PPG, 60, 70, 820)
 
 
@@ -52,6 +54,10 @@ LESS_PPG = beats_of(BeatKind.PPG, 60, 70, 820)
         ((DEVICE,), "device", HEART_RATE, 82.0),
         ((SOME_RR, PPG), "ppg", BEATS, 60_000 / 820),
         ((SOME_RR, LESS_PPG, DEVICE), "device", HEART_RATE, 82.0),
+        ((SOME_PPG, SPECTRAL), "spectral", HEART_RATE, 81.0),
+        ((SOME_PPG, THIRD_SPECTRAL), "ppg", BEATS, 60_000 / 820),
+        ((SOME_PPG, DEVICE), "ppg", BEATS, 60_000 / 820),
+        ((LESS_PPG, THIRD_SPECTRAL), "spectral", HEART_RATE, 81.0),
         ((SOME_RR, LESS_PPG), "rr", HEART_RATE, 75.0),
     ],
 )
@@ -66,6 +72,16 @@ def test_the_first_source_that_covers_enough_is_chosen(
     assert feature(seen, "hr_mean_bpm")[last] == pytest.approx(bpm, abs=1e-9)
     variability = np.delete(seen.features[last], FEATURE_NAMES.index("hr_mean_bpm"))
     assert np.isfinite(variability).any() == (grade == BEATS)
+
+
+def test_the_device_s_average_of_what_our_track_does_not_trust_is_not_taken() -> None:
+    untold = SPECTRAL.heart_rates.copy()
+    untold["hr_bpm"] = np.nan
+    given = join([DEVICE, replace(SPECTRAL, heart_rates=untold)])
+    seen = measured(replace(given, until_ns=START_NS + 130 * SECOND_NS))
+    assert {SOURCES[place] for place in seen.source} == {"none"}
+    assert np.isnan(seen.hr_bpm).all()
+    assert not seen.coverage.any()
 
 
 def test_kinds_are_never_mixed_in_a_window() -> None:

@@ -62,7 +62,7 @@ def test_movement_is_sustained_by_level_or_by_time(level_mg: float, from_s: int 
     assert not seen.rhythmic.any()
 
 
-@pytest.mark.parametrize(("cadence", "rhythmic"), [(39.0, False), (40.0, True), (105.0, True)])
+@pytest.mark.parametrize(("cadence", "rhythmic"), [(59.0, False), (60.0, True), (105.0, True)])
 def test_rhythm_counts_at_any_level(cadence: float, rhythmic: bool) -> None:
     pedals = seconds((90, 5.0), cadence=cadence)
     chunk = join(

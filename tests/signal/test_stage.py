@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diastole.edge.chunks import BEAT_KINDS, Chunk, Rows, join, rr_ns
-from diastole.edge.records import SECOND_NS, BeatKind, SampleKind
+from diastole.edge.chunks import BEAT_KINDS, HEART_RATE_KINDS, Chunk, Rows, join, rr_ns
+from diastole.edge.records import SECOND_NS, BeatKind, HeartRateKind, SampleKind
 from diastole.edge.signal import stage
 from tests.signal.waves import (
     START_NS,
@@ -28,7 +28,7 @@ SOME = invented()
 SLOW = invented(40, rate_hz=25.6, seed=2)
 
 
-def assert_same(one: tuple[Rows, Rows], other: tuple[Rows, Rows]) -> None:
+def assert_same(one: tuple[Rows, ...], other: tuple[Rows, ...]) -> None:
     for rows, others in zip(one, other, strict=True):
         assert rows.tobytes() == others.tobytes()
 
@@ -40,6 +40,7 @@ def test_law_1_cut_anywhere(data: st.DataObject, chunk: Chunk) -> None:
     whole = walk([chunk])
     assert len(whole[0]) > 20
     assert len(whole[1]) > 20
+    assert np.isfinite(whole[2]["hr_bpm"]).sum() > 10
     assert_same(walk(cut(chunk, times_ns)), whole)
 
 
@@ -57,6 +58,7 @@ def test_law_1_real_signals(shared: Path, session: str) -> None:
     whole = walk([chunk])
     assert len(whole[0]) > 200
     assert len(whole[1]) > 200
+    assert np.isfinite(whole[2]["hr_bpm"]).sum() > 50
     for step_ns in (SECOND_NS, 7_654_321_987, 60 * SECOND_NS):
         assert_same(walk(cut(chunk, range(begin_ns, chunk.until_ns, step_ns))), whole)
 
@@ -67,6 +69,7 @@ def test_the_state_is_not_changed_by_a_step() -> None:
     once, twice = (stage.step(state, second)[1] for _ in range(2))
     assert once.beats.tobytes() == twice.beats.tobytes()
     assert once.motions.tobytes() == twice.motions.tobytes()
+    assert once.heart_rates.tobytes() == twice.heart_rates.tobytes()
 
 
 @pytest.mark.parametrize("at_s", [15.3, 31.0, 44.44])
@@ -93,7 +96,7 @@ def test_beats_wait_ten_seconds_at_most() -> None:
 
 def test_beats_touch_and_say_what_they_are() -> None:
     true_s = beat_times_s(60)
-    beats, _ = walk([recording(run_of(pulse_wave(true_s, 60, 64), 64))])
+    beats, _, _ = walk([recording(run_of(pulse_wave(true_s, 60, 64), 64))])
     true_s = true_s[(true_s > 2) & (true_s < 58)]
     ends_s = (beats["time_ns"] - START_NS) / 1e9
     beats = beats[(ends_s > 2) & (ends_s < 58)]
@@ -108,7 +111,7 @@ def test_nothing_is_bridged_by_an_interval() -> None:
     true_s = beat_times_s(60)
     wave = pulse_wave(true_s, 60, 64)
     wave[64 * 20 : 64 * 40] = wave[64 * 20]
-    beats, _ = walk([recording(run_of(wave, 64))])
+    beats, _, _ = walk([recording(run_of(wave, 64))])
     begins_ns = beats["time_ns"] - rr_ns(beats["rr_ms"])
     middle_ns = START_NS + 30 * SECOND_NS
     assert beats["rr_ms"].max() <= 3000
@@ -122,7 +125,7 @@ def test_law_5_a_break_or_another_run_has_no_interval_across_it() -> None:
     first, second = run.cut(at_ns)
     new = replace(second, start_ns=second.time_of(second.index), index=0)
     for chunk in (recording(run, breaks_ns=[at_ns]), recording(first, new)):
-        beats, _ = walk([chunk])
+        beats, _, _ = walk([chunk])
         begins_ns = beats["time_ns"] - rr_ns(beats["rr_ms"])
         assert len(beats) > 60
         assert not ((begins_ns < at_ns) & (beats["time_ns"] >= at_ns)).any()
@@ -139,6 +142,7 @@ def test_a_run_that_stops_without_a_break_is_told_when_time_has_passed() -> None
     assert not state.runs
     assert rest.devices == ("wrist",)
     assert join([after, rest]).beats.tobytes() == walk([chunk])[0].tobytes()
+    assert join([after, rest]).heart_rates.tobytes() == walk([chunk])[2].tobytes()
 
 
 def test_device_codes_may_differ_between_chunks() -> None:
@@ -152,7 +156,7 @@ def test_device_codes_may_differ_between_chunks() -> None:
     state, before = stage.step(stage.State(), first)
     _, after = stage.step(state, moved)
     both = join([before, after])
-    whole, _ = walk([SOME])
+    whole, _, _ = walk([SOME])
     assert both.beats["time_ns"].tobytes() == whole["time_ns"].tobytes()
     assert {both.devices[code] for code in both.beats["device"]} == {"wrist"}
 
@@ -164,10 +168,11 @@ def _device(rows: Rows, code: int) -> Rows:
 
 
 def test_what_was_there_stays_in_its_place() -> None:
-    own, motions = walk([SOME])
+    own, motions, rates = walk([SOME])
     _, after = stage.step(stage.State(), replace(SOME, beats=own, motions=motions))
     assert len(after.beats) == 2 * len(own)
     assert len(after.motions) == 2 * len(motions)
+    assert len(after.heart_rates) == len(rates)
     assert after.samples == SOME.samples
     assert after.breaks is SOME.breaks
 
@@ -185,15 +190,50 @@ def test_other_signals_pass_and_hold_nothing_back() -> None:
 def test_short_runs(n: int) -> None:
     ppg = run_of(pulse_wave(beat_times_s(20), 20, 64)[:n], 64)
     acc = run_of(swinging(20, 32, 80)[:n], 32, SampleKind.ACC)
-    beats, motions = walk([recording(ppg, acc)])
+    beats, motions, _ = walk([recording(ppg, acc)])
     assert len(beats) <= n / 64 / 0.3
     assert abs(len(motions) - n / 32) <= 1
 
 
 def test_real_signals_have_the_beats_that_the_device_saw(shared: Path) -> None:
     chunk = real(shared / "hongn/stress/S05.zip", 600)
-    beats, motions = walk([chunk])
+    beats, motions, _ = walk([chunk])
     good = beats[beats["quality"] >= 0.4]
     assert 0.7 < good["rr_ms"].sum() / 600e3 <= 1.0
     assert 50 < 60_000 / np.median(good["rr_ms"]) < 120
     assert np.isfinite(motions["cadence_per_min"]).mean() < 0.01
+
+
+def test_a_second_of_pulse_has_a_row_of_our_track() -> None:
+    _, _, rates = walk([recording(run_of(pulse_wave(beat_times_s(60), 60, 64), 64))])
+    assert set(rates["kind"]) == {HEART_RATE_KINDS.index(HeartRateKind.SPECTRAL)}
+    assert (np.diff(rates["time_ns"]) == SECOND_NS).all()
+    assert (rates["time_ns"] % SECOND_NS == 0).all()
+    assert len(rates) == 60
+    assert np.nanmedian(rates["hr_bpm"]) == pytest.approx(75, abs=2)
+
+
+def test_law_5_a_track_does_not_go_on_over_a_break() -> None:
+    wave = pulse_wave(beat_times_s(60), 60, 64)
+    at_ns = START_NS + 30 * SECOND_NS
+    told = []
+    for other in (wave, wave[::-1]):
+        first, _ = run_of(other, 64).cut(at_ns)
+        _, second = run_of(wave, 64).cut(at_ns)
+        joined = run_of(np.concatenate([first.values, second.values]), 64)
+        _, _, rates = walk([recording(joined, breaks_ns=[at_ns])])
+        told.append(rates[rates["time_ns"] >= at_ns])
+    assert np.isfinite(told[0]["hr_bpm"]).any()
+    assert told[0].tobytes() == told[1].tobytes()
+
+
+def test_acceleration_of_another_device_explains_nothing() -> None:
+    ppg = run_of(pulse_wave(beat_times_s(60), 60, 64), 64)
+    acc = run_of(swinging(60, 32, 100), 32, SampleKind.ACC)
+    alone = walk([recording(ppg)])[2]
+    own_chunk = recording(ppg, acc)
+    runs = (ppg, replace(acc, device=1))
+    strap = replace(own_chunk, devices=("wrist", "strap"), samples=runs)
+    own = walk([own_chunk])[2]
+    assert walk([strap])[2].tobytes() == alone.tobytes()
+    assert own.tobytes() != alone.tobytes()

@@ -121,16 +121,18 @@ def same(state: stage.State) -> stage.State:
 
 def walk(
     chunks: Iterable[Chunk], between: Callable[[stage.State], stage.State] = same
-) -> tuple[Rows, Rows]:
-    """Step through chunks; give beats and motions, and hold the contract of ``until_ns``."""
-    state, beats, motions = stage.State(), [], []
+) -> tuple[Rows, Rows, Rows]:
+    """Give beats, motions and heart rates of chunks, and hold the contract of ``until_ns``."""
+    state, beats, motions, rates = stage.State(), [], [], []
     told_ns: int | None = None
     for chunk in chunks:
         state, after = stage.step(between(state), chunk)
         assert after.until_ns <= chunk.until_ns
-        for rows in (after.beats, after.motions):
+        for rows in (after.beats, after.motions, after.heart_rates):
             assert told_ns is None or not len(rows) or int(rows["time_ns"][0]) >= told_ns
         told_ns = after.until_ns if told_ns is None else max(told_ns, after.until_ns)
         beats.append(after.beats)
         motions.append(after.motions)
-    return by_time(np.concatenate(beats)), by_time(np.concatenate(motions))
+        rates.append(after.heart_rates)
+    told = [by_time(np.concatenate(rows)) for rows in (beats, motions, rates)]
+    return told[0], told[1], told[2]

@@ -18,6 +18,9 @@ LONG_WINDOW_S: Final = 300
 LONG_HOP_S: Final = 30
 """Features over 300 s are computed at UTC multiples of this and carried between."""
 
+UNCERTAIN: Final = (0.47, 0.53)
+"""A probability of stress between these decides nothing, unless the settings say otherwise."""
+
 SHORTEST_RR_MS: Final = 300.0
 LONGEST_RR_MS: Final = 2000.0
 """An interval outside is no heartbeat's."""

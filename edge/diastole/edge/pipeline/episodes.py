@@ -52,7 +52,7 @@ class Device(msgspec.Struct, kw_only=True):
     """One device's last readings, and its episode that runs or whose recovery is awaited."""
 
     rows: Rows
-    """The last three minutes, of READ."""
+    """The last two minutes, of READ."""
     event: Event | None = None
     stress_ns: int = LONG_AGO
     """The episode's last reading of stress; what is up to it counts for no other."""
@@ -168,7 +168,7 @@ def _walk(device: Device, seen: _Read) -> tuple[Device, list[Told]]:
 
 
 def _begins(rows: Rows, rules: Rules) -> Ints:
-    """Return (n, 2): the first of the last 24 decided readings, and the reading that makes it."""
+    """Return (n, 2): the first of the last 18 decided readings, and the reading that makes it."""
     decided = np.flatnonzero(rows["decision"] != UNDECIDED)
     first, last = decided[: 1 - rules.episode_of or None], decided[rules.episode_of - 1 :]
     first = first[: len(last)]

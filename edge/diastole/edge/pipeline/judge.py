@@ -14,6 +14,7 @@ from diastole.edge.pipeline.observations import (
     STATUSES,
     Observations,
     Readings,
+    well_covered,
 )
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.records import Decision, HeartRateKind, NormalStatus, Reason
@@ -53,7 +54,7 @@ def judge(
         Reason.ASLEEP: rows["asleep"],
         Reason.EXERTION: rows["exertion"],
         Reason.POOR_SIGNAL: (rows["coverage"] > rules.max_coverage) | _blurred(rows, rules),
-        Reason.TOO_FEW_BEATS: rows["coverage"] < rules.min_coverage,
+        Reason.TOO_FEW_BEATS: ~well_covered(rows["source"], rows["coverage"], rules),
         Reason.CALIBRATING: learning,
         missing: np.full(n, model is None),
     }

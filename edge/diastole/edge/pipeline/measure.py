@@ -30,6 +30,8 @@ BEATS, HEART_RATE = GRADES.index(Grade.BEATS), GRADES.index(Grade.HEART_RATE)
 HR_MEAN = FEATURE_NAMES.index("hr_mean_bpm")
 SHORT = slice(0, len(FEATURES_60S))
 LONG = slice(len(FEATURES_60S), None)
+PPG = SOURCES.index(BeatKind.PPG)
+SPECTRAL, DEVICE = (SOURCES.index(kind) for kind in HeartRateKind)
 PLAUSIBLE_BPM = (25.0, 250.0)
 """A device's heart rate outside is no heart rate (0 is the usual word for "none")."""
 
@@ -66,7 +68,7 @@ def measure(windows: Windows, engine: Engine, rules: Rules) -> Measured:
     offers = [_beats_offer(windows, kind) for kind in BeatKind]
     offers += [_rate_offer(windows, kind) for kind in HeartRateKind]
     n = len(windows.ends_ns)
-    chosen = _chosen([offer.coverage for offer in offers], rules.min_coverage)
+    chosen = _chosen([offer.coverage for offer in offers], rules)
     rows = np.arange(n)
     coverage = np.stack([offer.coverage for offer in offers])[chosen, rows]
     source = np.where(coverage > 0, chosen, NO_SOURCE)
@@ -87,11 +89,17 @@ def measure(windows: Windows, engine: Engine, rules: Rules) -> Measured:
     )
 
 
-def _chosen(coverages: list[Floats], least: float) -> Ints:
-    """Return for each window the first kind in order that covers enough, else the one with most."""
+def _chosen(coverages: list[Floats], rules: Rules) -> Ints:
+    """Return for each window the first kind in order that covers enough, else the one with most.
+
+    Our pulses, our track and the device's average come after whatever is better covered.
+    """
     coverage = np.stack(coverages)
-    enough = coverage >= least
-    first: Ints = np.where(enough.any(0), enough.argmax(0), coverage.argmax(0))
+    asked = np.full(len(coverages), rules.min_coverage)
+    asked[PPG], asked[SPECTRAL], asked[DEVICE] = rules.pulse_coverage, rules.track_coverage, np.inf
+    well, enough = coverage >= asked[:, None], coverage >= rules.min_coverage
+    some = np.where(enough.any(0), enough.argmax(0), coverage.argmax(0))
+    first: Ints = np.where(well.any(0), well.argmax(0), some)
     return first
 
 
@@ -112,6 +120,10 @@ def _beats_offer(windows: Windows, kind: BeatKind) -> _Source:
 
 
 def _rate_offer(windows: Windows, kind: HeartRateKind) -> _Source:
+    """Offer a kind of heart rate; the device's average only where there is no track of ours.
+
+    What it averaged is the raw signal that the track does not trust.
+    """
     n = len(windows.ends_ns)
     rows = windows.heart_rates
     low_bpm, high_bpm = PLAUSIBLE_BPM
@@ -129,6 +141,12 @@ def _rate_offer(windows: Windows, kind: HeartRateKind) -> _Source:
     with np.errstate(invalid="ignore", divide="ignore"):
         hr = np.where(count > 0, (milli[high] - milli[low]) / (count * 1e6), np.nan)
     coverage = (new[high] - new[low]) / WINDOW_S
+    if kind is HeartRateKind.DEVICE:
+        ours = windows.heart_rates[
+            windows.heart_rates["kind"] == HEART_RATE_KINDS.index(HeartRateKind.SPECTRAL)
+        ]
+        first, last = spans(ours["time_ns"], windows.ends_ns, WINDOW_NS)
+        coverage[last > first], hr[last > first] = 0.0, np.nan
     return _Source(SOURCES.index(kind), coverage, np.zeros(n, np.int64), hr)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diastole.edge.chunks import BEAT_KINDS, HEART_RATE_KINDS, Bools, Floats, Ints, Rows
-from diastole.edge.records import Decision, Grade, NormalStatus, Reason
+from diastole.edge.pipeline.rules import Rules
+from diastole.edge.records import Decision, Grade, HeartRateKind, NormalStatus, Reason
 from diastole.edge.schema import FEATURE_NAMES, INPUT_NAMES
 
 # A source, grade, status, decision or reason is a column of its place in these.
@@ -89,6 +90,13 @@ class Readings:
 
     def __len__(self) -> int:
         return len(self.observations)
+
+
+def well_covered(source: Ints, coverage: Floats, rules: Rules) -> Bools:
+    """Tell where a window's source (a place in SOURCES) covers enough to decide and to teach."""
+    track = source == SOURCES.index(HeartRateKind.SPECTRAL)
+    enough: Bools = coverage >= np.where(track, rules.track_coverage, rules.min_coverage)
+    return enough
 
 
 def no_observations(devices: tuple[str, ...] = ()) -> Observations:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from diastole.edge.chunks import Chunk, Floats, Ints, Rows
+from diastole.edge.chunks import Chunk, Ints, Rows
 from diastole.edge.features import Engine
 from diastole.edge.pipeline import movement, recent, strain, verdicts, windows
 from diastole.edge.pipeline.inputs import inputs
@@ -19,6 +19,7 @@ from diastole.edge.pipeline.observations import (
     Observations,
     join_observations,
     no_observations,
+    well_covered,
 )
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.pipeline.verdicts import Judged
@@ -65,8 +66,11 @@ def step(
         measured = measure(batch, engine, rules)
         here = moves.at(batch.ends_ns)
         rmssd_ms = measured.features[:, RMSSD]
+        good = well_covered(measured.source, measured.coverage, rules)
+        good &= measured.coverage <= rules.max_coverage
+        ln_hr = strain.ln(np.where(good, measured.hr_bpm, np.nan))
         recents[name], own = recent.step(
-            recents.get(name) or recent.start(), batch.ends_ns, _valid_ln_hr(measured, rules), rules
+            recents.get(name) or recent.start(), batch.ends_ns, ln_hr, rules
         )
         hops = strain.hops_of(measured, own, here, rmssd_ms, rules)
         strains[name], told = strain.step(strains.get(name) or strain.State(), hops, rules)
@@ -88,12 +92,6 @@ def step(
     # closed windows come by name; a table reads them by time
     in_order = np.argsort(observed.rows["time_ns"], kind="stable")
     return after, observed.take(in_order), judged
-
-
-def _valid_ln_hr(measured: Measured, rules: Rules) -> Floats:
-    """Return ln heart rate where it may be learned from: enough covered, nothing doubled."""
-    good = (measured.coverage >= rules.min_coverage) & (measured.coverage <= rules.max_coverage)
-    return strain.ln(np.where(good, measured.hr_bpm, np.nan))
 
 
 def _rows(

@@ -6,6 +6,8 @@ What a beat's verdict and the gate rest on stands with the rule that was measure
 
 import msgspec
 
+from diastole.edge.schema import UNCERTAIN
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of observe and judge; they are stored with the state."""
@@ -13,6 +15,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     # choice of beats
     min_coverage: float = 0.30
     """Share of a window that a source must cover to be chosen; below, too few beats."""
+    pulse_coverage: float = 0.50
+    """Pulses that we found give way to our track of the rate where they cover less: with movement
+    mixed into a clean pulse they are 2 bpm off there and too fast, the track 1 bpm and neither."""
+    track_coverage: float = 0.50
+    """A track must have a value for so much of a window to decide, or to teach the normal; below it
+    is a rough one, by which exertion is told."""
     max_coverage: float = 1.02
     """More beat time than wall time: beats are doubled."""
 
@@ -28,10 +36,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Activity over this is sustained movement at once."""
     moving_span_s: int = 120
     """Moving in over half of this span is sustained movement."""
-    rhythm_per_min: float = 40.0
-    """A cadence from here on, ..."""
-    rhythm_share: float = 0.20
-    """... in so much of a window's seconds, is exertion by itself: it shows by fits."""
+    rhythm_per_min: float = 60.0
+    """A cadence from here on, where slow walking begins, ... Fewer steps a minute are a day about
+    the house: with 40 it takes 5 % of MMASH's waking time, and the heart rate tells what of it is
+    work."""
+    rhythm_share: float = 0.10
+    """... in so much of a window's seconds, is exertion by itself: it shows by fits, and seated
+    people show it in under 1 % of the time."""
     asleep_mg: float = 8.0
     """A mean activity under this, over ``asleep_min``, is sleep."""
     awake_mg: float = 18.0
@@ -39,12 +50,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     asleep_min: int = 30
 
     # exertion
-    exertion_hr: float = 1.10
-    """Sustained movement counts as exertion where the heart rate is over this times the normal."""
-    tail_hr: float = 1.15
+    exertion_hr: float = 1.20
+    """Sustained movement counts as exertion where the heart rate is over this times the normal:
+    standing and handiwork raise it by 10 to 15 %, and so does talking with one's hands."""
+    tail_hr: float = 1.20
     """Recovery lasts until the heart rate is under this times the normal, ..."""
-    tail_min: float = 10.0
-    """... at most so long."""
+    tail_min: float = 5.0
+    """... at most so long: what stays up beyond is no recovery from a minute's movement, and while
+    a tail may last ten minutes, a task's first gestures silence the task."""
     level_without_motion: float = 1.40
     """Without acceleration: a heart rate over this times the normal is exertion, ..."""
     rise_without_motion: float = 1.20
@@ -70,22 +83,23 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     context_s: int = 180
 
     # judge
-    uncertain_low: float = 0.45
-    uncertain_high: float = 0.55
-    """A probability between these decides nothing."""
+    uncertain_low: float = UNCERTAIN[0]
+    uncertain_high: float = UNCERTAIN[1]
+    """A probability between these decides nothing. 0.45 to 0.55 silences a twelfth more of a waking
+    day, and adds about 0.01 to the balanced accuracy."""
     still_min: float = 5.0
     """An episode may begin only after so many still minutes."""
 
     # episodes
-    episode_above: float = 0.25
+    episode_above: float = 0.75
     """Only readings of stress with the heart rate so far above both the normal (in its spreads) and
     the own last hour (in the least spread) begin an episode; it goes on by any. A high plateau of
     an ordinary day, and a quiet hour's small stir, are one of them only."""
-    episode_of: int = 24
-    """An episode begins by the last so many decided readings (two minutes of them), ..."""
-    episode_stress: int = 18
-    """... where so many say stress: 9 of 12 fires twice as often in ordinary life, ..."""
-    episode_span_s: int = 180
+    episode_of: int = 12
+    """An episode begins by the last so many decided readings (a minute of them), ..."""
+    episode_stress: int = 10
+    """... where so many say stress, so strongly: by any stress it fires twice as often, ..."""
+    episode_span_s: int = 120
     """... and all lie within so long: further apart they are not one stir."""
     episode_end_s: int = 90
     """An episode ends so long after its last reading of stress: a cough does not cut it in two."""

@@ -13,7 +13,7 @@ from diastole.edge.pipeline.rule import RULE_VERSION
 from diastole.edge.pipeline.rules import Rules
 from diastole.edge.schema import FEATURE_SCHEMA, INPUT_SCHEMA
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,9 +85,12 @@ def hops_of(
     motion = np.isfinite(movement.activity_mg)
     still = ~motion | (movement.activity_mg < rules.moving_mg)
     valid = np.isfinite(recent.ln_hr)
+    covered = (measured.coverage >= rules.min_coverage) & (measured.coverage <= rules.max_coverage)
+    # a rough heart rate tells work from none, and teaches nothing
+    rough = ln(np.where(covered, measured.hr_bpm, np.nan))
     return Hops(
         measured.ends_ns,
-        recent.ln_hr,
+        np.where(valid, recent.ln_hr, rough),
         measured.source,
         hr_bin(recent.ln_hr),
         rmssd_bin(ln(rmssd_ms)),
@@ -163,7 +166,7 @@ def _walk(state: State, hops: Hops, here: slice, normal: _Normal, out: Rows, rul
     above = ln_hr - normal.hr.centre
     known = state.counts.have >= rules.normal_need
     motion = hops.motion[here]
-    raised = (above > log(rules.exertion_hr)) | np.isnan(above)
+    raised = (above > log(rules.exertion_hr)) | (np.isnan(above) & (not known))
     by_motion = hops.rhythmic[here] | (hops.sustained[here] & raised)
     by_rate = above > log(rules.level_without_motion)
     by_rate |= hops.rise_2min[here] > log(rules.rise_without_motion)

@@ -1,8 +1,9 @@
-"""The first stage of observe: raw samples to beats and motion, the same however they were cut.
+"""The first stage of observe: raw samples to beats, heart rate and motion, however they were cut.
 
-Each run waits, by itself, in the state. Pulses of a UTC-aligned core of ``CORE_NS`` are told once
-``until_ns`` lies ``AHEAD_NS`` behind it, motion once its second is over. A Break of the device ends
-its runs: what waits is told at once, with the last sample held, and what follows begins anew.
+Each run waits, by itself, in the state. Pulses and heart rate of a UTC-aligned core of ``CORE_NS``
+are told once ``until_ns`` lies ``AHEAD_NS`` behind it, motion once its second is over. A Break of
+the device ends its runs: what waits is told at once, with the last sample held, and what follows
+begins anew.
 """
 
 from dataclasses import replace
@@ -14,6 +15,8 @@ import numpy as np
 from diastole.edge.chunks import (
     BEAT,
     BEAT_KINDS,
+    HEART_RATE,
+    HEART_RATE_KINDS,
     MOTION,
     Chunk,
     Floats,
@@ -23,12 +26,12 @@ from diastole.edge.chunks import (
     rows_of,
     sample_offsets_ns,
 )
-from diastole.edge.records import SECOND_NS, BeatKind, SampleKind
-from diastole.edge.signal import motion, pulse
+from diastole.edge.records import SECOND_NS, BeatKind, HeartRateKind, SampleKind
+from diastole.edge.signal import motion, pulse, swing, track
 
 CORE_NS: Final = 2 * SECOND_NS
 AHEAD_NS: Final = 8 * SECOND_NS
-"""At least the pulses' reach; with a core it makes the fixed lag of 10 s."""
+"""At least the pulses' and the track's reach; with a core it makes the fixed lag of 10 s."""
 SHORTEST_NS: Final = 300_000_000
 LONGEST_NS: Final = 3 * SECOND_NS
 """Pulses further apart have a hole between them, not an interval."""
@@ -52,6 +55,8 @@ class Waiting(msgspec.Struct, kw_only=True):
     values: Floats
     told_ns: int
     """What lies before has been told."""
+    belief: Floats
+    """Of the track at ``told_ns``; empty without a track."""
 
 
 class Ending(msgspec.Struct, kw_only=True):
@@ -65,6 +70,7 @@ class State(msgspec.Struct, kw_only=True):
     """What waits, for one subject."""
 
     runs: list[Waiting] = []
+    swings: list[swing.Swing] = []
     endings: list[Ending] = []
 
 
@@ -79,7 +85,8 @@ def step(state: State, chunk: Chunk) -> tuple[State, Chunk]:
     ]
     due = [e for e in endings if e.time_ns <= chunk.until_ns]
     names = list(chunk.devices)
-    beats, motions, waiting = [chunk.beats], [chunk.motions], []
+    swings = swing.taken_in(state.swings, chunk)
+    beats, rates, motions, waiting = [chunk.beats], [chunk.heart_rates], [chunk.motions], []
     for whole in _taken_in(state.runs, chunk):
         pieces = _ended(whole, [e.time_ns for e in due if e.device == whole.device])
         for i, run in enumerate(pieces):
@@ -87,18 +94,28 @@ def step(state: State, chunk: Chunk) -> tuple[State, Chunk]:
                 names.append(run.device)
             is_last = i == len(pieces) - 1
             ready_ns = _ready_ns(run, chunk.until_ns) if is_last else _end_ns(run)
-            rows = _told(run, ready_ns, names.index(run.device))
-            (beats if run.kind == SampleKind.PPG else motions).append(rows)
+            device, belief = names.index(run.device), run.belief
+            if run.kind == SampleKind.PPG:
+                beats.append(_beats(run, ready_ns, device))
+                belief, told = _tracked(run, ready_ns, device, swings)
+                rates.append(told)
+            else:
+                motions.append(_motions(run, ready_ns, device))
             if is_last and _end_ns(run) >= min(chunk.until_ns, ready_ns):
-                waiting.append(_kept(run, ready_ns))
+                waiting.append(_kept(run, ready_ns, belief))
     held = [run.told_ns for run in waiting if _end_ns(run) > run.told_ns]
     return (
-        State(runs=waiting, endings=[e for e in endings if e.time_ns > chunk.until_ns]),
+        State(
+            runs=waiting,
+            swings=swing.kept(swings, chunk.until_ns),
+            endings=[e for e in endings if e.time_ns > chunk.until_ns],
+        ),
         replace(
             chunk,
             until_ns=min(chunk.until_ns, *held) if held else chunk.until_ns,
             devices=tuple(names),
             beats=by_time(np.concatenate(beats)),
+            heart_rates=by_time(np.concatenate(rates)),
             motions=by_time(np.concatenate(motions)),
         ),
     )
@@ -131,6 +148,7 @@ def _begun(device: str, piece: SampleRun) -> Waiting:
         first=piece.index,
         values=piece.values,
         told_ns=piece.time_of(piece.index),
+        belief=track.begin() if piece.kind is SampleKind.PPG else np.empty(0),
     )
 
 
@@ -165,16 +183,10 @@ def _ready_ns(run: Waiting, until_ns: int) -> int:
     return max(until_ns, run.told_ns)
 
 
-def _told(run: Waiting, ready_ns: int, device: int) -> Rows:
-    """Rows of what lies from ``told_ns`` to before ``ready_ns``."""
-    if ready_ns <= run.told_ns or not len(run.values):
-        return rows_of(BEAT if run.kind == SampleKind.PPG else MOTION, 0)
-    if run.kind == SampleKind.PPG:
-        return _beats(run, ready_ns, device)
-    return _motions(run, ready_ns, device)
-
-
 def _beats(run: Waiting, ready_ns: int, device: int) -> Rows:
+    """Return the intervals that end from ``told_ns`` to before ``ready_ns``."""
+    if ready_ns <= run.told_ns:
+        return rows_of(BEAT, 0)
     found = pulse.find(run.values, run.first, run.rate_hz)
     times_ns = run.start_ns + np.rint(found.places * (1e9 / run.rate_hz)).astype(np.int64)
     between_ns, ends_ns = np.diff(times_ns), times_ns[1:]
@@ -192,7 +204,31 @@ def _beats(run: Waiting, ready_ns: int, device: int) -> Rows:
     )
 
 
+def _tracked(
+    run: Waiting, ready_ns: int, device: int, swings: list[swing.Swing]
+) -> tuple[Floats, Rows]:
+    """Return the belief at ``ready_ns``, and a row a second from ``told_ns`` to before it."""
+    times_ns = track.seconds_ns(run.told_ns, min(ready_ns, _end_ns(run)))
+    if not len(times_ns) or not len(run.values):
+        return run.belief, rows_of(HEART_RATE, 0)
+    acc_mg = swing.beside(swings, run.device, _as_run(run))
+    asked = track.ask(run.values, acc_mg, run.first, run.rate_hz, run.start_ns, times_ns)
+    belief, hr_bpm = track.follow(run.belief, asked)
+    rows = rows_of(
+        HEART_RATE,
+        len(times_ns),
+        time_ns=times_ns,
+        device=device,
+        kind=HEART_RATE_KINDS.index(HeartRateKind.SPECTRAL),
+        hr_bpm=hr_bpm,
+    )
+    return belief, rows
+
+
 def _motions(run: Waiting, ready_ns: int, device: int) -> Rows:
+    """Return the seconds that end after ``told_ns`` and begin before ``ready_ns``."""
+    if ready_ns <= run.told_ns or not len(run.values):
+        return rows_of(MOTION, 0)
     times_ns = _as_run(run).times_ns()
     seconds = motion.seconds(run.values, times_ns, run.rate_hz)
     begins_ns = seconds.end_ns - SECOND_NS
@@ -209,12 +245,12 @@ def _motions(run: Waiting, ready_ns: int, device: int) -> Rows:
     )
 
 
-def _kept(run: Waiting, told_ns: int) -> Waiting:
+def _kept(run: Waiting, told_ns: int, belief: Floats) -> Waiting:
     """Return the run without the samples that nothing to come depends on."""
     times_ns = run.start_ns + sample_offsets_ns(
         np.arange(run.first, run.first + len(run.values)), run.rate_hz
     )
     k = int(np.searchsorted(times_ns, told_ns - BEHIND_NS[SampleKind(run.kind)], "left"))
     return msgspec.structs.replace(
-        run, first=run.first + k, values=run.values[k:].copy(), told_ns=told_ns
+        run, first=run.first + k, values=run.values[k:].copy(), told_ns=told_ns, belief=belief
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from diastole.edge.chunks import Bools, Floats
 from diastole.edge.records import BeatKind, Decision, Grade, HeartRateKind, Reason, Verdict
-from diastole.edge.schema import HOP_S
+from diastole.edge.schema import HOP_S, UNCERTAIN
 from diastole.edge.views.strokes import (
     GAP_S,
     LONG_S,
@@ -184,7 +184,7 @@ def probability(axes: "Axes", rows: Columns, x: Scale, episodes: Columns | None 
         return
     if episodes is not None:
         _bands(axes, episodes, x)
-    axes.axhspan(0.45, 0.55, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
+    axes.axhspan(*UNCERTAIN, facecolor="#EFEFEF", edgecolor="#C4C4C4", hatch="////", lw=0)
     line(axes, x, rows["t_s"], p_stress, color="#B0B0B0", label=None)
     for decision, colour in DECISION_COLOURS.items():
         so = (rows["decision"] == decision) & np.isfinite(p_stress)
