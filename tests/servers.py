@@ -27,6 +27,7 @@ INSTALL: Final = {
     "openssl": "apt-get install -y --no-install-recommends openssl",
     "dbus-daemon": "apt-get install -y --no-install-recommends dbus",
     "bluetoothctl": "apt-get install -y --no-install-recommends bluez",
+    "systemd-analyze": "apt-get install -y --no-install-recommends systemd",
     "influxd": "GOBIN=~/.cache/diastole/bin go install "
     "github.com/influxdata/influxdb/cmd/influxd@v1.8.10",
 }

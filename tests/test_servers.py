@@ -40,8 +40,11 @@ def test_what_is_absent_is_told_with_the_line_that_installs_it(
 ) -> None:
     for name in ("PATH", "HOME", "GOPATH", "DIASTOLE_INFLUXD"):
         monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     with pytest.raises(Absent, match=r"go install .*influxd@v1\.8\.10"):
         find("influxd")
+    with pytest.raises(Absent, match=r"apt-get install .* systemd$"):
+        find("systemd-analyze")
 
 
 def test_waiting_ends_with_what_was_waited_for() -> None:

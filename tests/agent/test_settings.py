@@ -58,7 +58,8 @@ def test_every_line_of_the_shipped_file_that_is_commented_out_can_be_used(
     text = "\n".join(line for line in used if line != 'host = "127.0.0.1"')
     text = text.replace("recording.zip", str(shared / "hongn" / "stress" / "S06.zip"))
     agent = read(tmp_path, text)
-    assert len(agent.sources()) == 3
+    assert len(agent.sources()) == 4
+    assert (agent.bluetooth[0].device, agent.bluetooth[0].adapter) == ("chest", "hci0")
     assert agent.subjects[0].quiet_hours == ["22:00", "07:00"]
     assert agent.detector.still_min == 5
     assert agent.broker.port == 8883

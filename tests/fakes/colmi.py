@@ -44,6 +44,8 @@ class Ring(Peripheral):
         self.battery = battery
         self.charging = False
         self.worn = True
+        self.bpm = 66
+        """The least that the wearer's heart beats."""
         self.tires_after = tires_after
         """After how many packets it ends a measurement by itself."""
         self.values: list[int] = []
@@ -86,7 +88,7 @@ class Ring(Peripheral):
     async def _measure(self) -> None:
         for number in count() if self.tires_after is None else range(self.tires_after):
             await self.clock.sleep(1)
-            bpm = 66 + number % 5 if self.worn and number >= self.settles else 0
+            bpm = self.bpm + number % 5 if self.worn and number >= self.settles else 0
             error = 0 if self.worn else _NOT_WORN
             if self._answer(_START, bytes([_HEART_RATE, error, bpm])) and bpm:
                 self.values.append(bpm)

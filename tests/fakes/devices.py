@@ -147,10 +147,21 @@ class Watch(Strap):
     """A watch that broadcasts its heart rate: a figure each second, never an interval."""
 
     def __init__(
-        self, address: str = "C4:AA:10:00:00:02", name: str = "Forerunner 255", battery: int = 71
+        self,
+        address: str = "C4:AA:10:00:00:02",
+        name: str = "Forerunner 255",
+        *,
+        intervals: Iterable[int] | None = None,
+        battery: int = 71,
     ) -> None:
         super().__init__(
-            address, name, battery=battery, maker="Garmin", model="Forerunner 255", location=2
+            address,
+            name,
+            intervals=intervals,
+            battery=battery,
+            maker="Garmin",
+            model="Forerunner 255",
+            location=2,
         )
         self.gives_intervals = False
 
