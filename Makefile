@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11 or newer, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check pytest format figures faults radio parity coverage clean
+.PHONY: help demo test check pytest format figures faults radio radio-long parity coverage clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n logical --di
 FIGURES := $(sort $(wildcard tests/figures/[a-z]*.py))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # What the demo needs is less than what the tests need; where the latter is installed, it serves both.
 DEMO_READY := $(if $(wildcard $(VENV)/ready-dev),$(VENV)/ready-dev,$(VENV)/ready-demo)
@@ -45,6 +45,9 @@ radio: $(VENV)/ready-dev ## the Bluetooth suite alone: the real bleak against a 
 	@for part in dbus-daemon bluetoothctl; do command -v $$part > /dev/null || { \
 		echo "radio: $$part is not here: apt-get install dbus bluez" >&2; exit 2; }; done
 	$(PYTEST) tests/radio
+
+radio-long: $(VENV)/ready-dev ## a hundred forced reconnects there (part of the figures)
+	@$(BIN)/python -m tests.figures.radio_long
 
 parity: $(VENV)/ready-dev ## print how far the two feature engines differ
 	@$(BIN)/python -m tests.figures.parity
