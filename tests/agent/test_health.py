@@ -1,7 +1,7 @@
 """When the health of a device is told."""
 
+from diastole.edge.agent.devices import Bluetooth
 from diastole.edge.agent.health import EVERY_S, Devices
-from diastole.edge.agent.settings import Bluetooth
 from diastole.edge.clock import Clock
 from diastole.edge.records import Status
 from diastole.edge.sources.ble.radio import Radio

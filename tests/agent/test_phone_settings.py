@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.agent.settings import handed_over, read_agent, subscriptions
+from diastole.edge.agent.settings import read_agent
+from diastole.edge.agent.topics import handed_over, subscriptions
 from diastole.edge.errors import Mistakes
 from tests.agent.test_run import settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.agent.settings import Bluetooth
+from diastole.edge.agent.devices import Bluetooth
 from diastole.edge.chunks import BEAT_KINDS, join
 from diastole.edge.errors import InputError
 from diastole.edge.records import BeatKind

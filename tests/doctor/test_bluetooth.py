@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from diastole.edge.agent.settings import Agent, Bluetooth, Subject
+from diastole.edge.agent.devices import Bluetooth
+from diastole.edge.agent.settings import Agent, Subject
 from diastole.edge.doctor import bluetooth as room
 from diastole.edge.doctor.bluetooth import blocked, of_bluetooth
 from diastole.edge.doctor.finding import Finding

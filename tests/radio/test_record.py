@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diastole.edge.agent.clocks import Trust
+from diastole.edge.agent.devices import Bluetooth
 from diastole.edge.agent.record import Recorder
 from diastole.edge.agent.run import Run
-from diastole.edge.agent.settings import Agent, Bluetooth, Subject
+from diastole.edge.agent.settings import Agent, Subject
 from diastole.edge.agent.wearer import Wearer
 from diastole.edge.chunks import Chunk, join
 from diastole.edge.formats.finding import open_recording

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from diastole.edge.agent.settings import Agent, subscriptions
+from diastole.edge.agent.settings import Agent
+from diastole.edge.agent.topics import subscriptions
 from diastole.edge.clock import Clock
 from diastole.edge.delivery import Tick
 from diastole.edge.delivery.limits import Depth
 from diastole.edge.delivery.outbox import Outbox
 from diastole.edge.delivery.publisher import Publisher
 from diastole.edge.mqtt import Connection, Received
+from diastole.edge.sources.mqtt import IN_FLIGHT
 from diastole.edge.wire import topics
 
 PUMP_S: Final = 0.5
@@ -66,6 +68,7 @@ class Line:
             on_published=self._publisher.on_published,
             will=self._publisher.will,
             session_expiry_s=DAY_S,
+            receive_maximum=IN_FLIGHT,
         )
         self.connection.start()
 

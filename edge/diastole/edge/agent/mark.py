@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Final
 
-from diastole.edge.agent.settings import Agent, inbound
+from diastole.edge.agent.settings import Agent
+from diastole.edge.agent.topics import inbound
 from diastole.edge.delivery.publisher import NOBODY_LISTENS
 from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Broker, Connection

@@ -12,8 +12,9 @@ from typing import Final, TextIO
 
 from diastole.edge.agent.inbox import Inbox
 from diastole.edge.agent.inlets import Inlet, take
-from diastole.edge.agent.settings import Agent, Subject, handed_over, subscriptions
+from diastole.edge.agent.settings import Agent, Subject
 from diastole.edge.agent.tape import FOLDER, Tape
+from diastole.edge.agent.topics import handed_over, subscriptions
 from diastole.edge.clock import Clock, SystemClock
 from diastole.edge.formats.session import Header
 from diastole.edge.mqtt import Connection, Received

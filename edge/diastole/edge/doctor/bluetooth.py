@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from diastole.edge.agent.settings import Agent, Bluetooth
+from diastole.edge.agent.devices import Bluetooth
+from diastole.edge.agent.settings import Agent
 from diastole.edge.clock import SystemClock
 from diastole.edge.doctor import outbox
 from diastole.edge.doctor.finding import Finding

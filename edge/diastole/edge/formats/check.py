@@ -70,9 +70,7 @@ def check_order(chunks: list[Chunk]) -> None:
 
 def _check_end(last: Chunk, whole: Chunk) -> None:
     last_ns = whole.last_ns()
-    hold(
-        last_ns is not None and last.until_ns == last_ns + 1, "it does not end at its last record"
-    )
+    hold(last_ns is not None and last.until_ns == last_ns + 1, "it does not end at its last record")
     ends = whole.breaks[whole.breaks["reason"] == BREAK_REASONS.index(BreakReason.ENDED)]
     ended = {whole.devices[k] for k in ends["device"]}
     hold(ended == set(whole.devices), "it does not end every device")
