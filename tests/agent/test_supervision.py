@@ -173,7 +173,7 @@ def test_a_model_that_does_not_fit_is_said_and_done_without(tmp_path: Path) -> N
 def test_with_a_live_source_nothing_is_said_before_the_clock_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("diastole.edge.agent.run.UNTRUSTED_S", 0.01)
+    monkeypatch.setattr("diastole.edge.agent.clocks.AGAIN_S", 0.01)
     caplog.set_level("INFO")
     asked: list[int] = []
 

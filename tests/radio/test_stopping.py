@@ -8,7 +8,7 @@ import msgspec
 from diastole.edge.agent.clocks import Trust
 from diastole.edge.agent.run import Run
 from diastole.edge.agent.settings import Agent, Subject
-from diastole.edge.records import Beat, BreakReason
+from diastole.edge.records import Beat
 from tests.agent.test_run import held
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.devices import Strap

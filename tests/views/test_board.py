@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -75,6 +76,9 @@ def test_why_nothing_is_decided_is_told() -> None:
     undecided = reading(decision=Decision.UNDECIDED, reason=Reason.CALIBRATING, p_stress=None)
     (line,) = told(Board(), undecided)
     assert "undecided: learning the normal, 5 of 12: heart rate" in line
+    known = msgspec.structs.replace(undecided, normal_have=13)
+    (line,) = told(Board(), known)
+    assert "undecided: learning the last minutes: heart rate" in line
 
 
 def test_readings_that_catch_up_are_counted_not_shown() -> None:

@@ -1,9 +1,14 @@
 """Whether this machine's clock tells the time of day: a board without a battery boots in 1970."""
 
+import asyncio
 import ctypes
+import logging
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from diastole.edge.clock import Clock
 
 UNSYNCHRONISED: Final = 0x40
 """STA_UNSYNC of ``<sys/timex.h>``."""
@@ -12,6 +17,9 @@ STATUS: Final = struct.Struct("@I4xlllli")
 """The head of ``struct timex``: modes, offset, freq, maxerror, esterror, status."""
 TIMESYNCD: Final = "run/systemd/timesync"
 CHRONY: Final = ("run/chrony", "run/chronyd.pid")
+AGAIN_S: Final = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Trust(NamedTuple):
@@ -36,6 +44,24 @@ def system_trust(root: Path = Path("/")) -> Trust:
     if kernel is None:
         return Trust(True, "this system does not tell whether it is synchronised")
     return Trust(False, "the kernel says that nothing has synchronised it")
+
+
+async def until_trusted(
+    trust: Callable[[], Trust], clock: Clock, alive: Callable[[], None]
+) -> None:
+    """Wait until the clock tells the time of day; ``alive`` is called as long as that takes."""
+    said: str | None = None
+    while not (told := await asyncio.to_thread(trust)).trusted:
+        if told.why != said:
+            said = told.why
+            log.warning(
+                'clock=untrusted why="%s" nothing is said until it is, '
+                'or agent.toml says clock = "trusted"',
+                said,
+            )
+        alive()
+        await clock.sleep(AGAIN_S)
+    log.info('clock=trusted why="%s"', told.why)
 
 
 def kernel_synchronised() -> bool | None:

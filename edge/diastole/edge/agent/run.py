@@ -4,29 +4,28 @@ import asyncio
 import logging
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from diastole.edge.agent.clocks import Trust, system_trust
+from diastole.edge.agent.clocks import Trust, system_trust, until_trusted
+from diastole.edge.agent.dressing import dress, feed
 from diastole.edge.agent.health import Devices, Health, Seen
 from diastole.edge.agent.inbox import Inbox
-from diastole.edge.agent.inlets import Inlet, take
+from diastole.edge.agent.inlets import take
 from diastole.edge.agent.line import Line
 from diastole.edge.agent.means import means_of
 from diastole.edge.agent.settings import Agent
 from diastole.edge.agent.tape import FOLDER, Tape
 from diastole.edge.agent.tick import Pending, Worn
 from diastole.edge.agent.topics import handed_over
-from diastole.edge.agent.wearer import Wearer
 from diastole.edge.clock import Clock, SystemClock
 from diastole.edge.delivery import Item
 from diastole.edge.features import described
-from diastole.edge.formats.session import Header
 from diastole.edge.mqtt import Received
 from diastole.edge.notify import READY, STOPPING, Watchdog, notify
-from diastole.edge.records import MINUTE_NS, Mark
+from diastole.edge.records import Mark
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire.topics import NOBODY, Stream
@@ -41,7 +40,6 @@ COMMIT_S: Final = 5.0
 """Where nothing is to be sent, what was learned is committed this often: a hop."""
 AHEAD_ROWS: Final = 8_000
 """A source that nothing paces waits while so many rows wait to be sent."""
-UNTRUSTED_S: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -113,9 +111,18 @@ class Run:
     # ---- parts
 
     async def _work(self) -> None:
-        await self._trusted()
-        feeding = [asyncio.create_task(feed) for feed in await self._dress()]
+        if self._agent.clock == "checked" and any(source.live for _, source in self._sources):
+            await until_trusted(self._trust, self._clock, self._watchdog.alive)
+        feeding: list[asyncio.Task[None]] = []
         try:
+            for subject in self._agent.subjects:
+                sources = [source for name, source in self._sources if name == subject.name]
+                worn = await dress(
+                    subject, sources, self._line, self._means, self._folder / FOLDER, self._clock
+                )
+                self._worn.append(worn)
+            for worn in self._worn:
+                feeding += await feed(worn.inlets, self._line, self._clock, self._arrived.set)
             self._working = True
             while not self._stopping and not self._told():
                 self._watchdog.alive()
@@ -124,48 +131,6 @@ class Run:
                     await self._idle()
         finally:
             await _cancelled(*feeding)
-
-    async def _trusted(self) -> None:
-        """Wait until the clock tells the time of day, where times are taken from it."""
-        if self._agent.clock == "trusted" or not any(source.live for _, source in self._sources):
-            return
-        said: str | None = None
-        while not (trust := await asyncio.to_thread(self._trust)).trusted:
-            if trust.why != said:
-                said = trust.why
-                log.warning(
-                    'clock=untrusted why="%s" nothing is said until it is, '
-                    'or agent.toml says clock = "trusted"',
-                    said,
-                )
-            self._watchdog.alive()
-            await self._clock.sleep(UNTRUSTED_S)
-        log.info('clock=trusted why="%s"', trust.why)
-
-    async def _dress(self) -> list[Coroutine[Any, Any, None]]:
-        """Take every wearer up where they were; return what feeds them."""
-        feeds = []
-        for subject in self._agent.subjects:
-            inlets = [
-                Inlet(f"{subject.name}.{source.name}", source)
-                for name, source in self._sources
-                if name == subject.name
-            ]
-            zones = (inlet.source.zone for inlet in inlets)
-            zone = subject.zone or next((zone for zone in zones if zone), "UTC")
-            simulated = any(inlet.source.simulated for inlet in inlets)
-            kept = await self._line.kept(subject.name)
-            wearer = Wearer(subject, zone, self._means, kept, simulated=simulated)
-            worn = Worn(wearer, inlets, round(subject.patience_min * MINUTE_NS))
-            if subject.record:
-                header = Header(subject=subject.name, zone=zone, simulated=simulated)
-                worn.begin(self._folder / FOLDER, header, self._clock.wall_ns())
-            self._worn.append(worn)
-            for inlet in inlets:
-                cursor = await self._line.cursor(inlet.key)
-                log.info("source=%s from=%s", inlet.key, "cursor" if cursor else "beginning")
-                feeds.append(inlet.run(self._clock, cursor, self._arrived.set))
-        return feeds
 
     def _take_in(self, received: Received) -> None:
         self._inbox.add(received)

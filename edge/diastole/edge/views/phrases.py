@@ -65,6 +65,8 @@ def saying(reading: Reading) -> str:
     """Return what a reading says, and how far the normal is learned."""
     words = said(reading.decision, reading.reason or "")
     if reading.decision == Decision.UNDECIDED and reading.reason == Reason.CALIBRATING:
+        if reading.normal_have >= reading.normal_need:
+            return "undecided: learning the last minutes"
         return f"{words}, {reading.normal_have} of {reading.normal_need}"
     return words
 

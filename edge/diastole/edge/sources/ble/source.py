@@ -38,7 +38,11 @@ class BleSource:
     async def chunks(
         self, clock: Clock, cursor: bytes | None
     ) -> AsyncIterator[tuple[Chunk, bytes]]:
-        """Yield what the device sends, until closed; the cursor is how far that has come."""
+        """Yield what the device sends, until closed; the cursor is how far that has come.
+
+        What came after the last chunk, up to a second of it, is not told when the agent stops; the
+        next one to take the device up begins with the Break that says so.
+        """
         records = Records(self._wanted.device, clock)
         if (before := records.take_up(cursor)) is not None:
             yield before, _cursor(before)
