@@ -259,6 +259,29 @@ def test_links_that_bring_no_data_come_less_and_less_often() -> None:
     play(story, strap, speed=8)
 
 
+def test_a_device_that_links_anew_every_second_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    strap = Strap()
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, wanted(strap)) as (listener,):
+            for n in range(15):
+                await until(lambda n=n: strap.links == n + 1)  # type: ignore[misc]
+                await listener.beats(1)
+                strap.drop_link()
+            await listener.beats(3)
+            await all_told(listener, strap)
+            assert listener.breaks == [BreakReason.LINK_LOST] * 15
+            assert in_order(listener.all)
+            assert listener.status.values["links"] == 16
+
+    play(story, strap)
+    assert caplog.text.count("link=down") == 1
+    assert caplog.text.count("link=up") == 2
+
+
 def test_a_watch_gives_a_heart_rate_and_says_that_it_gives_no_more() -> None:
     watch = Watch(battery=71)
 

@@ -26,6 +26,8 @@ REST_S: Final = 30.0
 """... it is looked for so long, and rested so long."""
 UNSEEN_S: Final = 30.0
 """A device not heard for so long is said to be missing."""
+OFTEN_S: Final = 600.0
+"""Of outages that end sooner than that, one in so long is warned of; ``links`` counts them all."""
 TICK_S: Final = 1.0
 AGAIN_S: Final = 1.0
 STOP_S: Final = 2.0
@@ -66,6 +68,9 @@ class Supervisor:
         self._out_s: float | None = clock.monotonic()
         """Since when there is an outage."""
         self._warned = False
+        """Whether this outage has been warned of, ..."""
+        self._warned_s: float | None = None
+        """... and when the last one was."""
 
     async def run(self) -> None:
         """Keep the device linked until cancelled."""
@@ -249,10 +254,21 @@ class Supervisor:
         self._out_s, self._warned, self.state.trouble = None, False, None
 
     def _out(self, why: str) -> None:
-        """Take in why there is no data: one warning an outage."""
+        """Take in why there is no data: one warning an outage, fewer of a link that flaps."""
+        now_s = self._clock.monotonic()
         if self._out_s is None:
-            self._out_s = self._clock.monotonic()
+            self._out_s = now_s
         self.state.trouble = why
-        level = logging.DEBUG if self._warned else logging.WARNING
-        log.log(level, 'device=%s link=down why="%s"', self._wanted.device, why)
-        self._warned = True
+        lasts = now_s - self._out_s >= UNSEEN_S
+        warn = not self._warned and (
+            lasts or self._warned_s is None or now_s - self._warned_s >= OFTEN_S
+        )
+        log.log(
+            logging.WARNING if warn else logging.DEBUG,
+            'device=%s link=down why="%s" links=%d',
+            self._wanted.device,
+            why,
+            self.state.links,
+        )
+        if warn:
+            self._warned, self._warned_s = True, now_s
