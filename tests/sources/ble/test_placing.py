@@ -159,3 +159,25 @@ def test_a_device_that_goes_on_in_other_ticks_begins_anew_once() -> None:
     assert reasons(played.all) == [BreakReason.LINK_LOST]
     assert len(played.all.beats) == 25 + 5 * 99
     assert set(np.diff(played.all.beats["time_ns"])[30:]) == {SECOND_NS}
+
+
+def test_what_comes_with_the_packet_that_ends_the_wearing_is_no_older_than_the_break() -> None:
+    played = Played()
+    played.packets([Heard(hr_bpm=60)], Gives.HEART_RATE)
+    played.packets([Heard(hr_bpm=60, contact=False)] * 11, Gives.HEART_RATE)
+    assert reasons(played.all) == [BreakReason.OFF_WRIST]
+    played.now_ns -= SECOND_NS  # a copy of it comes at once
+    played.packets([Heard(hr_bpm=60, contact=False)], Gives.HEART_RATE)
+    assert len(played.all.heart_rates) == 13
+
+
+def test_beats_that_waited_for_a_burst_are_placed_where_the_link_is_lost() -> None:
+    played = Played()
+    played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 20)
+    played.now_ns += 5 * SECOND_NS
+    played.packets([Heard(hr_bpm=60, intervals=rr(1024))])
+    played.packets([Heard(hr_bpm=60)] * 16)
+    assert len(played.all.beats) == 20
+    played.placing.broke(BreakReason.LINK_LOST)
+    played.cut()
+    assert len(played.all.beats) == 21

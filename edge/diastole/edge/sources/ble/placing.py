@@ -71,7 +71,7 @@ class Placing:
     def heard(self, heard: Heard, arrived_ns: int, gives: Gives) -> None:
         """Take in what a packet says."""
         self._hear_beats(heard.intervals, arrived_ns)
-        self._heard_ns = max(arrived_ns, self._heard_ns + 1)
+        self._heard_ns = max(arrived_ns, self._heard_ns + 1, self.until_ns)
         if heard.hr_bpm:
             contact = _flag(heard.contact)
             columns = {"kind": DEVICE_RATE, "hr_bpm": float(heard.hr_bpm), "contact": contact}
@@ -85,7 +85,7 @@ class Placing:
     def broke(self, reason: BreakReason) -> None:
         """Take in that the wearing is in doubt since the last record."""
         if self._clock is not None:
-            self._place(self._clock.waited())
+            self._place_waiting(self._clock)
         self._apart()
         self._break(max(self._heard_ns, self.until_ns, (self._beats_ns or 0) + 1), reason)
         self._going = False
@@ -131,7 +131,7 @@ class Placing:
         if before is not None and before.per_s == beats[0].per_s:
             return beats
         if before is not None:
-            self._place(before.waited())
+            self._place_waiting(before)
         self._clock = BeatClock(beats[0].per_s, self._heard_ns)
         return beats if before is None else ()
 
@@ -158,6 +158,11 @@ class Placing:
             self._going = True
 
     # ---- what is made of it
+
+    def _place_waiting(self, clock: BeatClock[tuple[Interval, ...]]) -> None:
+        """Place what waits for a burst, not before what has been told."""
+        clock.newest_ns = max(clock.newest_ns, self.until_ns - 1)
+        self._place(clock.waited())
 
     def _place(self, packets: Iterable[Placed[tuple[Interval, ...]]]) -> None:
         for packet in packets:
