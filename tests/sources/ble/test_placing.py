@@ -181,3 +181,12 @@ def test_beats_that_waited_for_a_burst_are_placed_where_the_link_is_lost() -> No
     played.placing.broke(BreakReason.LINK_LOST)
     played.cut()
     assert len(played.all.beats) == 21
+
+
+def test_beats_lost_for_longer_than_is_waited_break_behind_what_was_told() -> None:
+    played = Played()
+    played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 20)
+    played.packets([Heard(hr_bpm=60)] * 16)
+    played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 5)
+    assert reasons(played.all) == [BreakReason.LINK_LOST]
+    assert len(played.all.beats) == 25

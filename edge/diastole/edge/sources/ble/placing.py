@@ -167,7 +167,7 @@ class Placing:
     def _place(self, packets: Iterable[Placed[tuple[Interval, ...]]]) -> None:
         for packet in packets:
             if packet.anchored and self._anchored and self._beats_ns is not None:
-                self._break(self._beats_ns + 1, BreakReason.LINK_LOST)
+                self._break(max(self._beats_ns + 1, self.until_ns), BreakReason.LINK_LOST)
             self._anchored = True
             for k, (beat, time_ns) in enumerate(zip(packet.what, packet.times_ns, strict=True)):
                 if beat.likely:
