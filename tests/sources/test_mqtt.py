@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -132,10 +133,13 @@ def test_a_ticket_comes_back_once_its_records_are_in_a_commit() -> None:
     one = source()
     one.hand(encode(beat(NOW)), ticket(1), NOW)
     one.cut(NOW)
-    nothing, first = (n.to_bytes(16, "big") for n in (0, 1))
-    assert one.kept(nothing) == []
+    first = one.cursor()
+    one.hand(encode(beat(NOW + 1)), ticket(2), NOW)
+    one.cut(NOW)
+    second = one.cursor()
     assert one.kept(first) == [ticket(1)]
     assert one.kept(first) == []
+    assert one.kept(second) == [ticket(2)]
 
 
 JSON = st.recursive(
@@ -216,3 +220,89 @@ def test_polar_sensor_logger_of_a_device_without_intervals_gives_its_heart_rate(
     reader = PolarLogger("watch")
     said = [reader.read(logged(NOW // 10**6 + 1000 * k)) for k in range(20)]
     assert [len(one.records) for one in said] == [0] * 12 + [1] * 8
+
+
+def after(one: HandedOver, reader: OwnRecords | PolarLogger) -> HandedOver:
+    """Return what a new process takes up where this one was."""
+    again = HandedOver("strap", reader, PATIENCE)
+    assert again.take_up(one.cursor())
+    return again
+
+
+def test_what_waits_in_the_beat_clock_is_not_acknowledged_and_comes_again_after_a_kill() -> None:
+    one = HandedOver("strap", PolarLogger("strap"), PATIENCE)
+    arrivals_s = [*range(20), 30, 31]  # ten seconds are lost; until a third packet both wait
+    chunks = []
+    for mid, s in enumerate(arrivals_s):
+        one.hand(logged(NOW // 10**6 + 1000 * s, 1000), ticket(mid), NOW + s * SECOND_NS)
+        chunks.append(one.cut(NOW + s * SECOND_NS))
+    assert seconds(chunks) == list(range(20))
+    assert one.kept(one.cursor()) == [ticket(mid) for mid in range(20)]
+
+    again = after(one, PolarLogger("strap"))
+    for mid, s in enumerate([*range(15, 20), 30, 31, 32]):
+        again.hand(logged(NOW // 10**6 + 1000 * s, 1000), ticket(mid), NOW + 33 * SECOND_NS)
+    chunks.append(again.cut(NOW + 33 * SECOND_NS))
+    assert seconds(chunks) == [*range(20), 30, 31, 32]
+    assert again.dropped == {"doubled": 5}
+    assert len(again.kept(again.cursor())) == 8
+
+    one.hand(logged(NOW // 10**6 + 32_000, 1000), ticket(22), NOW + 32 * SECOND_NS)
+    assert seconds([one.cut(NOW + 32 * SECOND_NS)]) == [30, 31, 32]
+    assert one.kept(one.cursor()) == [ticket(mid) for mid in (20, 21, 22)]
+
+
+def test_a_doubled_message_does_not_settle_the_one_that_waits() -> None:
+    one = HandedOver("strap", PolarLogger("strap"), PATIENCE)
+    for mid, s in enumerate([0, 1, 2, 20, 20]):
+        one.hand(logged(NOW // 10**6 + 1000 * s, 1000), ticket(mid), NOW + s * SECOND_NS)
+        one.cut(NOW + s * SECOND_NS)
+    assert one.dropped == {"doubled": 1}
+    assert one.kept(one.cursor()) == [ticket(mid) for mid in (0, 1, 2)]
+
+
+@pytest.mark.parametrize("polar", [False, True])
+@pytest.mark.parametrize("off_s", [0, -3600])
+def test_a_kill_before_the_acknowledgement_neither_doubles_nor_loses(
+    polar: bool, off_s: int
+) -> None:
+    def reader() -> OwnRecords | PolarLogger:
+        return PolarLogger("strap") if polar else OwnRecords("strap")
+
+    def hand(one: HandedOver, s: int, now_s: int) -> None:
+        jitter_ns = (s * 37) % 200 * 10**6
+        stamp_ns = NOW + (s + off_s) * SECOND_NS + jitter_ns
+        payload = logged(stamp_ns // 10**6, 1000) if polar else encode(beat(stamp_ns))
+        one.hand(payload, ticket(s), NOW + now_s * SECOND_NS + jitter_ns)
+
+    one, chunks = HandedOver("strap", reader(), PATIENCE), []
+    for s in range(60):
+        hand(one, s, s)
+        chunks.append(one.cut(NOW + s * SECOND_NS))
+    again = after(one, reader())
+    for s in range(30, 660):  # the last 30 were never acknowledged; the rest came meanwhile
+        hand(again, s, 660)
+    chunks.append(again.cut(NOW + 660 * SECOND_NS))
+    times = [int(t) for chunk in chunks for t in chunk.beats["time_ns"]]
+    assert len(times) == 660
+    assert min(b - a for a, b in pairwise(times)) > SECOND_NS // 2
+    assert again.dropped.total() == 30
+
+
+def test_a_backlog_of_a_clock_an_hour_off_is_anchored_where_it_ends() -> None:
+    one = source()
+    backlog = fed(one, [(s - 3600, 600) for s in range(600)])
+    assert seconds(backlog) == []
+    live = fed(one, [(s - 3600, s) for s in range(600, 620)])
+    assert seconds(live) == list(range(620))
+    assert not one.dropped
+    assert one.trouble is not None
+    assert "3600 s behind" in one.trouble
+
+
+def test_a_backlog_older_than_patience_that_ends_there_is_counted_as_late() -> None:
+    one = source()
+    fed(one, [(s - 3600, 600) for s in range(600)])
+    assert len(one.cut(NOW + 631 * SECOND_NS).beats) == 0
+    assert one.dropped == {"late": 600}
+    assert one.kept(one.cursor()) == [ticket()] * 600

@@ -7,7 +7,7 @@ most ``patience`` behind now; what is older comes late, and is counted.
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -39,7 +39,12 @@ REMEMBERED: Final = 4096
 """Records by which one that comes twice is known from one that comes late."""
 CATCHING_UP_S: Final = 60.0
 """After a start, what has waited at the broker comes first."""
-CURSOR_BYTES: Final = 16
+IN_FLIGHT: Final = 1000
+"""Messages that the broker sends before it waits for acknowledgements; none older comes again."""
+MANY: Final = 10
+"""So many messages at once are a backlog, of which more waits at the broker, ..."""
+BACKLOG_S: Final = 0.02
+"""... and is taken as soon as it comes."""
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,25 @@ class Said(NamedTuple):
     records: Sequence[Record]
     refused: Counter[str]
     """Records that were not taken, by reason."""
+    stamp_ns: int | None = None
+    """The message's own time by the sender's clock, where that tells it from all others."""
+    open: int = 0
+    """So many messages, this the last of them, may have records that are still to come."""
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    until_ns: int
+    released: int
+    ahead_ns: int | None
+    """None: the sender's clock is not known."""
+    stamps_ns: list[int]
+
+    @classmethod
+    def read(cls, cursor: bytes) -> Self | None:
+        try:
+            return msgspec.msgpack.decode(cursor, type=cls)
+        except msgspec.MsgspecError:
+            return None
 
 
 class Reader(Protocol):
@@ -57,6 +81,10 @@ class Reader(Protocol):
 
     def read(self, payload: bytes) -> Said:
         """Return what a message says; raise BadRecord where it is none."""
+        ...
+
+    def take_up(self, stamps_ns: Sequence[int]) -> None:
+        """Know the last messages of an earlier run by their stamps, oldest first."""
         ...
 
 
@@ -94,6 +122,9 @@ class OwnRecords:
             elif why is not None:
                 refused[why] += 1
         return Said(taken, refused)
+
+    def take_up(self, stamps_ns: Sequence[int]) -> None:
+        """Need nothing: a record that comes again lies before ``until_ns``."""
 
     def _why_not(self, record: Beat | HeartRate | Motion | Mark) -> str | None:
         if record.device != (NOBODY if isinstance(record, Mark) else self._device):
@@ -133,9 +164,12 @@ class HandedOver:
         self.dropped: Counter[str] = Counter()
         self._device, self._reader, self._patience_ns = device, reader, patience_ns
         self._came: list[_Message] = []
+        self._open: deque[_Message] = deque()
+        """Placed, and not all that they say has come."""
         self._tickets: deque[Received] = deque()
+        self._stamps_ns: deque[int] = deque(maxlen=IN_FLIGHT)
         self._released = self._kept = 0
-        self._sender: SenderClock[_Message] = SenderClock()
+        self._sender: SenderClock[_Message] = SenderClock(patience_ns)
         self._seen: dict[tuple[type[Record], int], None] = {}
         self._heard_ns: int | None = None
         self._unbroken = False
@@ -153,10 +187,38 @@ class HandedOver:
 
     def kept(self, cursor: bytes) -> list[Received]:
         """Return the tickets of the messages that are in the commit of this cursor."""
-        n = int.from_bytes(cursor[8:], "big")
+        place = _Cursor.read(cursor)
+        n = place.released if place else 0
         tickets = [self._tickets.popleft() for _ in range(n - self._kept)]
         self._kept = max(n, self._kept)
         return tickets
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many tickets wait for a commit that the broker may wait for them."""
+        return len(self._tickets) >= MANY
+
+    def cursor(self) -> bytes:
+        """Return what a later run takes up: up to where, and which messages may come again."""
+        assert self._until_ns is not None
+        ahead_ns = self._sender.ahead_ns if self._sender.known else None
+        return msgspec.msgpack.encode(
+            _Cursor(self._until_ns, self._released, ahead_ns, list(self._stamps_ns))
+        )
+
+    def take_up(self, cursor: bytes) -> bool:
+        """Go on where an earlier run was; return whether that could be read."""
+        place = _Cursor.read(cursor)
+        if place is None:
+            return False
+        self._until_ns = place.until_ns
+        if place.ahead_ns is not None:
+            self._sender.ahead_ns, self._sender.known = place.ahead_ns, True
+            if place.ahead_ns:
+                self._say_clock()
+        self._stamps_ns.extend(place.stamps_ns)
+        self._reader.take_up(place.stamps_ns)
+        return True
 
     # ---- a source
 
@@ -165,17 +227,16 @@ class HandedOver:
     ) -> AsyncIterator[tuple[Chunk, bytes]]:
         """Yield what is handed over, until closed."""
         began_s = clock.monotonic()
-        resumed = cursor is not None and len(cursor) == CURSOR_BYTES
-        if cursor is not None and resumed:
-            self._until_ns = int.from_bytes(cursor[:8], "big", signed=True)
+        resumed = cursor is not None and self.take_up(cursor)
         while True:
+            many = len(self._came) >= MANY
             catching_up = resumed and clock.monotonic() - began_s < CATCHING_UP_S
             chunk = self.cut(clock.wall_ns(), patient=catching_up)
             place = chunk.until_ns, self._released
             if place != self._told:
                 self._told = place
-                yield chunk, place[0].to_bytes(8, "big", signed=True) + place[1].to_bytes(8, "big")
-            await clock.sleep(CHUNK_S)
+                yield chunk, self.cursor()
+            await clock.sleep(BACKLOG_S if many else CHUNK_S)
 
     def cut(self, now_ns: int, *, patient: bool = False) -> Chunk:
         """Return what has come since the last cut; ``patient``: however old it is."""
@@ -186,8 +247,10 @@ class HandedOver:
         came, self._came = self._came, []
         for message in came:
             stamps = [r.time_ns for r in message.said.records if not isinstance(r, Mark)]
-            if stamps:
-                ready += self._sender.add(message, max(stamps), message.arrived_ns)
+            if (stamp_ns := message.said.stamp_ns) is None:
+                stamp_ns = max(stamps, default=None)
+            if stamp_ns is not None:
+                ready += self._sender.add(message, stamp_ns, message.arrived_ns)
             else:
                 ready.append(message)
         ready += self._sender.waited(now_ns)
@@ -203,8 +266,7 @@ class HandedOver:
         """Return what the messages say, by our clock, less what cannot be taken."""
         placed: list[Record] = []
         for message in messages:
-            self._tickets.append(message.ticket)
-            self._released += 1
+            self._settle(message)
             self._count(message.said.refused)
             for record in message.said.records:
                 if isinstance(record, Mark):
@@ -217,6 +279,16 @@ class HandedOver:
                 placed.append(msgspec.structs.replace(record, time_ns=time_ns))
                 self._heard_ns = max(message.arrived_ns, self._heard_ns or message.arrived_ns)
         return placed
+
+    def _settle(self, message: _Message) -> None:
+        """Let go of the messages of which all is said: an open one waits, and those behind it."""
+        self._open.append(message)
+        while len(self._open) > message.said.open:
+            settled = self._open.popleft()
+            self._tickets.append(settled.ticket)
+            self._released += 1
+            if settled.said.stamp_ns is not None:
+                self._stamps_ns.append(settled.said.stamp_ns)
 
     def _why_not(self, kind: type[Record], time_ns: int, arrived_ns: int) -> str | None:
         assert self._until_ns is not None
@@ -238,7 +310,7 @@ class HandedOver:
         if stamps:
             self._until_ns = max(self._until_ns, max(stamps) + 1)
             self._unbroken = not isinstance(records[-1], Break)
-        if patient or now_ns - self._patience_ns <= self._until_ns:
+        if patient or self._sender.waits or now_ns - self._patience_ns <= self._until_ns:
             return []
         broken = self._broken(BreakReason.LINK_LOST)
         self._until_ns = max(self._until_ns, now_ns - self._patience_ns)

@@ -2,7 +2,8 @@
 
 Pure; all times are nanoseconds. A message's lag is its arrival less its newest stamp. A lag within
 two seconds is a clock that goes right. A larger one is either a backlog (lags that shrink as it
-comes in) or a clock that is off (lags that stay equal while messages arrive in step).
+comes in) or a clock that is off (lags that stay equal while messages arrive in step). Where the
+clock is not known yet, a backlog may be both: one older than ``patience`` waits to see its end.
 """
 
 from collections import deque
@@ -31,9 +32,12 @@ class _Message(NamedTuple, Generic[T]):
 class SenderClock(Generic[T]):
     """Lets messages wait until it is known how the sender's clock lies."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_ns: int) -> None:
         self.ahead_ns = 0
         """What is added to the sender's stamps."""
+        self.known = False
+        """Whether that has been seen, and is no mere belief."""
+        self._patience_ns = patience_ns
         self._waiting: list[_Message[T]] = []
         self._last: deque[_Message[T]] = deque(maxlen=MOST)
 
@@ -42,12 +46,20 @@ class SenderClock(Generic[T]):
         message = _Message(arrived_ns, arrived_ns - newest_ns, what)
         self._waiting.append(message)
         self._last.append(message)
-        if self._right(message) or self._is_backlog():
+        if self._right(message):
+            self.known = True
+            return self._released()
+        if self._is_backlog():
             return self._released()
         if (lag_ns := self._in_step()) is not None:
             self._set(lag_ns)
             return self._released()
         return self.waited(arrived_ns)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are messages of which it is not known when they were."""
+        return bool(self._waiting)
 
     def waited(self, now_ns: int) -> list[T]:
         """Return the messages that have waited for too long."""
@@ -56,6 +68,7 @@ class SenderClock(Generic[T]):
         least_ns = min(message.lag_ns for message in self._waiting)
         if least_ns - self.ahead_ns < -OFF_NS:  # of times that have not been yet
             self._set(least_ns)
+        self.known = True
         return self._released()
 
     def _right(self, message: _Message[T]) -> bool:
@@ -63,7 +76,8 @@ class SenderClock(Generic[T]):
 
     def _is_backlog(self) -> bool:
         lags = [message.lag_ns for message in self._waiting]
-        return min(lags) - self.ahead_ns > OFF_NS and max(lags) - min(lags) > OFF_NS
+        shrinking = min(lags) - self.ahead_ns > OFF_NS and max(lags) - min(lags) > OFF_NS
+        return shrinking and (self.known or max(lags) <= self._patience_ns)
 
     def _in_step(self) -> int | None:
         """Return the lag of the last messages, where it is one."""
@@ -78,6 +92,7 @@ class SenderClock(Generic[T]):
 
     def _set(self, lag_ns: int) -> None:
         self.ahead_ns = 0 if abs(lag_ns) <= OFF_NS else lag_ns
+        self.known = True
 
     def _released(self) -> list[T]:
         waiting, self._waiting = self._waiting, []

@@ -65,6 +65,11 @@ class BeatClock(Generic[T]):
         self._waiting: list[_Packet[T]] = []
 
     @property
+    def waits(self) -> bool:
+        """Whether packets wait to be placed: all of them are by one that follows."""
+        return bool(self._waiting)
+
+    @property
     def doubled(self) -> bool:
         """Whether the beats since the anchor take more time than has passed."""
         return self._anchor_ns is not None and self._least.value < self._low_ns
