@@ -90,6 +90,43 @@ def test_ten_minutes_come_at_once_and_a_kill_loses_nothing(
     assert len(ingest.of(Stream.READING)) >= 100
 
 
+def test_a_backlog_of_which_nothing_is_to_be_sent_does_not_wait_for_the_hop(
+    tmp_path: Path, broker: Running, ingest: Ingest
+) -> None:
+    path = phone(tmp_path, PHONE.replace("beats = true\n", ""), broker)
+    agent = Process(tmp_path, "run", str(path))
+    until(lambda: device(ingest), "the device's status", 60)
+    told = beats(time.time_ns() - 600 * SECOND_NS, 600)
+    hand(broker.port, [(TOPIC, encode(one)) for one in told])
+    began = time.monotonic()
+    # The broker has 20 messages in flight: at a commit each five seconds that took minutes.
+    until(lambda: len(ingest.of(Stream.READING)) >= 100, "readings", 30)
+    print(f"600 messages in {time.monotonic() - began:.1f} s")
+    assert agent.terminate() == 0, agent.said()
+
+
+def test_a_kill_in_a_backlog_of_polar_sensor_logger_neither_doubles_nor_loses(
+    tmp_path: Path, broker: Running, ingest: Ingest
+) -> None:
+    path = phone(tmp_path, LOGGER, broker)
+    agent = Process(tmp_path, "run", str(path))
+    until(lambda: device(ingest), "the device's status", 60)
+    first_ms = time.time_ns() // 10**6 - 600_000
+    told = [
+        json.dumps({"timeStamp": first_ms + 1000 * k, "hr": 60, "rr": [1000]}).encode()
+        for k in range(600)
+    ]
+    hand(broker.port, [("psl/hr", one) for one in told[:300]])
+    until(lambda: times(ingest), "beats", 60)
+    agent.kill()
+    hand(broker.port, [("psl/hr", one) for one in told[300:]])
+    again = Process(tmp_path, "run", str(path))
+    until(lambda: len(set(times(ingest))) >= 590, "the others", 60)
+    assert again.terminate() == 0, again.said()
+    came = [time_ns // 10**6 for time_ns in times(ingest)]
+    assert came == [first_ms + 1000 * k for k in range(len(came))]
+
+
 def test_what_is_wrong_is_counted_and_named_and_the_rest_goes_on(
     tmp_path: Path, broker: Running, ingest: Ingest
 ) -> None:

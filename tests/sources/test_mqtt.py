@@ -1,5 +1,6 @@
 """Records that are handed over: placed by their stamps, or by their arrival; nothing unsaid."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from diastole.edge.chunks import BREAK_REASONS, Chunk
 from diastole.edge.mqtt import Received
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, BreakReason
+from diastole.edge.sources.live import closed
 from diastole.edge.sources.mqtt import HandedOver, OwnRecords
 from diastole.edge.sources.polar_logger import PolarLogger
 from diastole.edge.wire import BadRecord, encode
+from tests.sources.played import FakeClock
 
 NOW = 1_800_000_000 * SECOND_NS
 PATIENCE = 15 * MINUTE_NS
@@ -306,3 +309,19 @@ def test_a_backlog_older_than_patience_that_ends_there_is_counted_as_late() -> N
     assert len(one.cut(NOW + 631 * SECOND_NS).beats) == 0
     assert one.dropped == {"late": 600}
     assert one.kept(one.cursor()) == [ticket()] * 600
+
+
+def test_a_backlog_is_taken_as_soon_as_it_comes() -> None:
+    clock, one, n = FakeClock(NOW), source(), 0
+
+    async def drained() -> None:
+        nonlocal n
+        async with closed(one.chunks(clock, None)) as chunks:
+            for first in range(0, 600, 20):  # what a broker sends before it waits
+                for s in range(first, first + 20):
+                    one.hand(encode(beat(NOW - (600 - s) * SECOND_NS)), ticket(s), clock.wall_ns())
+                n += len((await anext(chunks))[0].beats)
+
+    asyncio.run(drained())
+    assert n == 600
+    assert clock.passed_s < 3
