@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diastole.edge.mqtt import Broker, Connection
-from diastole.edge.records import Beat, BeatKind, Mark, Status
+from diastole.edge.records import Beat, BeatKind, HeartRate, HeartRateKind, Mark, Status
 from diastole.edge.wire import encode
 from diastole.edge.wire.topics import Inbound, Stream
 from tests.agent.ingesting import Ingest, Process
@@ -61,6 +61,10 @@ def beats(first_ns: int, n: int) -> list[Beat]:
     ]
 
 
+def heart_rate(time_ns: int) -> HeartRate:
+    return HeartRate(device="strap", time_ns=time_ns, hr_bpm=60.0, kind=HeartRateKind.DEVICE)
+
+
 def device(ingest: Ingest) -> list[Status]:
     return [status for status in ingest.statuses() if status.device == "strap"]
 
@@ -96,11 +100,13 @@ def test_a_backlog_of_which_nothing_is_to_be_sent_does_not_wait_for_the_hop(
     path = phone(tmp_path, PHONE.replace("beats = true\n", ""), broker)
     agent = Process(tmp_path, "run", str(path))
     until(lambda: device(ingest), "the device's status", 60)
-    told = beats(time.time_ns() - 600 * SECOND_NS, 600)
-    hand(broker.port, [(TOPIC, encode(one)) for one in told])
+    first_ns = time.time_ns() - 60 * SECOND_NS
+    told = [heart_rate(first_ns + k * SECOND_NS // 10) for k in range(600)]
+    last = Mark(device="-", time_ns=first_ns, text="tea", by="wearer")
+    hand(broker.port, [(TOPIC, encode(one)) for one in (*told, last)])
     began = time.monotonic()
     # The broker has 20 messages in flight: at a commit each five seconds that took minutes.
-    until(lambda: len(ingest.of(Stream.READING)) >= 100, "readings", 30)
+    until(lambda: ingest.of(Stream.MARK), "the last message", 30)
     print(f"600 messages in {time.monotonic() - began:.1f} s")
     assert agent.terminate() == 0, agent.said()
 

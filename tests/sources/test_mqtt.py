@@ -303,6 +303,14 @@ def test_a_backlog_of_a_clock_an_hour_off_is_anchored_where_it_ends() -> None:
     assert "3600 s behind" in one.trouble
 
 
+def test_time_does_not_run_out_while_it_is_not_known_when_a_backlog_was() -> None:
+    one = source()
+    backlog = fed(one, [(s - 3600, 895) for s in range(895)])
+    live = fed(one, [(s - 3600, s) for s in range(895, 915)])
+    assert seconds([*backlog, *live]) == list(range(915))
+    assert not one.dropped
+
+
 def test_a_backlog_older_than_patience_that_ends_there_is_counted_as_late() -> None:
     one = source()
     fed(one, [(s - 3600, 600) for s in range(600)])
