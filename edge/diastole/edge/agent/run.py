@@ -147,20 +147,9 @@ class Run:
         self._take_arrived()
         self._tell_health()
         due = self._clock.monotonic() - self._committed_s >= COMMIT_S
-        if self._pending.items or self._pending.arrived or self._crowded or (due and self._owes):
+        if self._pending.items or self._pending.arrived or (due and self._owes):
             await self._commit()
         return more
-
-    @property
-    def _crowded(self) -> bool:
-        """Whether a backlog that comes in would wait at the broker for the next commit."""
-        return any(
-            isinstance(inlet.source, HandedOver)
-            and inlet.key in self._pending.cursors
-            and inlet.source.crowded
-            for worn in self._worn
-            for inlet in worn.inlets
-        )
 
     @property
     def _owes(self) -> bool:

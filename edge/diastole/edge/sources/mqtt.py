@@ -193,11 +193,6 @@ class HandedOver:
         self._kept = max(n, self._kept)
         return tickets
 
-    @property
-    def crowded(self) -> bool:
-        """Whether so many tickets wait for a commit that the broker may wait for them."""
-        return len(self._tickets) >= MANY
-
     def cursor(self) -> bytes:
         """Return what a later run takes up: up to where, and which messages may come again."""
         assert self._until_ns is not None
