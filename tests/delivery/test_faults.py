@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -302,7 +302,7 @@ def test_a_flipped_byte_in_a_record_drops_that_record(tmp_path: Path) -> None:
 
 def test_rows_that_vanished_are_told_so_that_ingest_waits_for_none(tmp_path: Path) -> None:
     path = filled(tmp_path)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM record WHERE id & 0xFF BETWEEN 50 AND 59")
     outbox = opened(tmp_path)
     assert any("vanished" in note for note in outbox.notes)
