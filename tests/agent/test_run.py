@@ -89,7 +89,7 @@ def test_law_1_killed_or_stopped_at_random_moments_the_same_is_committed(
     chance, kills = random.Random(7), 0
     while True:
         agent = Process(folder, "run", str(path))
-        until(lambda: agent.works or ended(agent), "the agent to work", 60)  # noqa: B023
+        until(lambda: agent.works, "the agent to work", 60)  # noqa: B023 - ended: one before it, too
         until_s = time.monotonic() + chance.uniform(0.0, most_s)
         until(lambda: time.monotonic() > until_s or ended(agent), "its moment")  # noqa: B023
         if ended(agent):
