@@ -24,6 +24,7 @@ T = TypeVar("T")
 INSTALL: Final = {
     "mosquitto": "apt-get install -y --no-install-recommends mosquitto",
     "mosquitto_passwd": "apt-get install -y --no-install-recommends mosquitto",
+    "strace": "apt-get install -y --no-install-recommends strace",
     "openssl": "apt-get install -y --no-install-recommends openssl",
     "influxd": "GOBIN=~/.cache/diastole/bin go install "
     "github.com/influxdata/influxdb/cmd/influxd@v1.8.10",
