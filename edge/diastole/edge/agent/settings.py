@@ -1,6 +1,5 @@
 """``agent.toml``: who is worn by what, where readings go, and how they are made."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -19,15 +18,8 @@ from diastole.edge.sources.live import Source
 from diastole.edge.sources.replayed import At, replayed
 from diastole.edge.sources.scenario import read_scenario
 from diastole.edge.sources.simulated import simulated
-from diastole.edge.wire.topics import NAME, NOBODY, Inbound
+from diastole.edge.wire.topics import NOBODY, Inbound, Name
 
-Name = Annotated[
-    str,
-    Meta(
-        pattern=rf"^(?=.*[a-z0-9])(?:{NAME})\Z",
-        description="a pseudonym of a-z, 0-9 and -, up to 64 of them",
-    ),
-]
 Minute = Annotated[
     str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z", description="a time of day, as in 22:30")
 ]
@@ -119,8 +111,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         """Return where the agent keeps its state."""
         if self.state is not None:
             return Path(self.state)
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(home) / "diastole" / self.agent
+        return settings.state_folder() / self.agent
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what cannot be meant of the file as a whole."""
