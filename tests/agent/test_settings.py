@@ -153,6 +153,8 @@ subject = "anna"
 path = "{tmp_path}/nowhere.zip"
 [detector]
 uncertain_low = 1.5
+pulse_coverage = 40
+track_coverage = 50
 still_min = -1
 """,
     )
@@ -171,6 +173,8 @@ still_min = -1
     for line, words in wanted.items():
         assert any(one.startswith(f"line {line}: ") and words in one for one in found), words
     assert any("uncertain_low is 1.5" in one for one in found)
+    assert any("pulse_coverage is 40.0, and a share" in one for one in found)
+    assert any("track_coverage is 50.0, and a share" in one for one in found)
     assert any("still_min is -1.0" in one for one in found)
 
 

@@ -32,7 +32,8 @@ Speed = Annotated[
     Meta(description='a number of times as fast from 0 up to 1e6, or "max"'),
 ]
 SHARES: Final = frozenset(
-    {"min_coverage", "rhythm_share", "normal_share", "uncertain_low", "uncertain_high"}
+    {"min_coverage", "pulse_coverage", "track_coverage", "rhythm_share", "normal_share"}
+    | {"uncertain_low", "uncertain_high"}
 )
 """Rules that are shares of one."""
 
