@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from diastole.edge.agent.settings import Agent, read_agent
@@ -181,3 +182,9 @@ still_min = -1
 def test_one_recording_may_be_worn_by_two(tmp_path: Path) -> None:
     other = GOOD.replace("anna", "bert")
     assert len(read(tmp_path, GOOD + other).sources()) == 2
+
+
+def test_a_home_in_a_path_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    agent = msgspec.convert({"subjects": [{"name": "anna"}], "state": "~/kept"}, Agent)
+    assert agent.folder == tmp_path / "kept"

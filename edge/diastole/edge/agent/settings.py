@@ -71,7 +71,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self) -> Source:
         """Open the recording; raise an error of ours where it cannot be played."""
-        return replayed(open_recording(Path(self.path)), speed=_speed(self.speed), at=self.at)
+        return replayed(
+            open_recording(Path(self.path).expanduser()), speed=_speed(self.speed), at=self.at
+        )
 
 
 class Simulate(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,9 @@ class Simulate(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self) -> Source:
         """Read the scenario; raise an error of ours where it cannot be told."""
-        return simulated(read_scenario(Path(self.scenario)), self.seed, speed=_speed(self.speed))
+        return simulated(
+            read_scenario(Path(self.scenario).expanduser()), self.seed, speed=_speed(self.speed)
+        )
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +115,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> Path:
         """Return where the agent keeps its state."""
         if self.state is not None:
-            return Path(self.state)
+            return Path(self.state).expanduser()
         return settings.state_folder() / self.agent
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -119,7 +123,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         yield from self._names()
         yield from self._sources()
         yield from _rules(self.detector)
-        if self.model not in ("shipped", "none") and not Path(self.model).is_file():
+        if self.model not in ("shipped", "none") and not Path(self.model).expanduser().is_file():
             what = f"no model file {self.model}"
             yield Mistake(("model",), what, 'check the path, or write "shipped" or "none"')
 
