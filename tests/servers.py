@@ -24,6 +24,7 @@ T = TypeVar("T")
 INSTALL: Final = {
     "mosquitto": "apt-get install -y --no-install-recommends mosquitto",
     "mosquitto_passwd": "apt-get install -y --no-install-recommends mosquitto",
+    "strace": "apt-get install -y --no-install-recommends strace",
     "openssl": "apt-get install -y --no-install-recommends openssl",
     "dbus-daemon": "apt-get install -y --no-install-recommends dbus",
     "bluetoothctl": "apt-get install -y --no-install-recommends bluez",

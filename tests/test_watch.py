@@ -212,7 +212,7 @@ def test_a_broker_is_named_by_place_or_by_file(tmp_path: Path) -> None:
         chosen_broker("10.0.0.1:1883", None)
 
 
-def test_a_site_is_no_pattern(tmp_path: Path) -> None:
+def test_a_site_is_no_pattern() -> None:
     with pytest.raises(InputError, match="is no name of a site"):
         watch(asked(1, site="#"), Console())
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from diastole.edge.agent.settings import Agent, read_agent
@@ -154,6 +155,8 @@ subject = "anna"
 path = "{tmp_path}/nowhere.zip"
 [detector]
 uncertain_low = 1.5
+pulse_coverage = 40
+track_coverage = 50
 still_min = -1
 """,
     )
@@ -172,6 +175,8 @@ still_min = -1
     for line, words in wanted.items():
         assert any(one.startswith(f"line {line}: ") and words in one for one in found), words
     assert any("uncertain_low is 1.5" in one for one in found)
+    assert any("pulse_coverage is 40.0, and a share" in one for one in found)
+    assert any("track_coverage is 50.0, and a share" in one for one in found)
     assert any("still_min is -1.0" in one for one in found)
 
 
@@ -218,3 +223,9 @@ def test_one_device_is_not_worn_twice(tmp_path: Path) -> None:
     sentences = told(tmp_path, STRAP + table.replace("F0:13", "f0:13"))
     assert "line 10: anna has another device called 'strap': give each its own" in sentences
     assert "line 11: [[bluetooth]] 1 is the same device: leave one of them out" in sentences
+
+
+def test_a_home_in_a_path_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    agent = msgspec.convert({"subjects": [{"name": "anna"}], "state": "~/kept"}, Agent)
+    assert agent.folder == tmp_path / "kept"

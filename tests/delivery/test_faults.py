@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from diastole.edge.wire import encode
 from diastole.edge.wire.messages import Held
 from diastole.edge.wire.topics import Stream
 from tests.delivery.makers import NOW_NS, held, opened, record, tick
+from tests.servers import needed
 
 ROOT = Path(__file__).parents[2]
 COMMITS = """
@@ -217,10 +218,7 @@ def test_a_disk_that_others_fill_leaves_the_outbox_its_ballast(small_disk: Path)
     ],
 )
 def test_a_disk_that_fails_at_times_costs_no_durable_tick(tmp_path: Path, fault: str) -> None:
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace is not here: apt-get install strace")
-    before = (strace, "-f", "-o", "/dev/null", "-e", f"trace={fault.partition(':')[0]}")
+    before = (needed("strace"), "-f", "-o", "/dev/null", "-e", f"trace={fault.partition(':')[0]}")
     with child(tmp_path, 0, 60, *before, "-e", f"inject={fault}") as process:
         said, _ = process.communicate(timeout=120)
     answers = [line.split() for line in said.splitlines()]
@@ -302,7 +300,7 @@ def test_a_flipped_byte_in_a_record_drops_that_record(tmp_path: Path) -> None:
 
 def test_rows_that_vanished_are_told_so_that_ingest_waits_for_none(tmp_path: Path) -> None:
     path = filled(tmp_path)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM record WHERE id & 0xFF BETWEEN 50 AND 59")
     outbox = opened(tmp_path)
     assert any("vanished" in note for note in outbox.notes)

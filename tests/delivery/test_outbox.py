@@ -4,6 +4,7 @@ import itertools
 import os
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -267,11 +268,11 @@ def test_notes_that_were_told_are_gone_and_new_ones_come(tmp_path: Path) -> None
 def test_a_newer_file_and_a_strangers_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
     opened(tmp_path).close()
     path = tmp_path / "agent" / "outbox.db"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(BadFile, match="newer version"):
         opened(tmp_path)
-    with sqlite3.connect(tmp_path / "other.db") as database:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database:
         database.execute("CREATE TABLE mine(x)")
     with pytest.raises(BadFile, match="another program's"):
         Outbox.open(tmp_path / "other.db", Limits(), lambda: NOW_NS)

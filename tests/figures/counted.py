@@ -51,8 +51,8 @@ class Said(NamedTuple):
 class Lab(NamedTuple):
     """Tasks, those hit with their delays, and what was false; of short tasks, those hit.
 
-    A task has beats where the device's own intervals make at least half of the windows in it: what
-    the goal for hits was measured on.
+    A task has beats where the device's own intervals make at least half of the windows in it, as in
+    the tasks that the goal for hits was set on.
     """
 
     tasks: int

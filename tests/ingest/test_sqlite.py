@@ -25,7 +25,9 @@ def test_it_needs_no_preparation_and_others_can_read_it(tmp_path: Path) -> None:
     reader.close()
     assert {file.stat().st_mode & 0o077 for file in path.parent.iterdir()} == {0}
     store.close()
-    assert list(SqliteStore(path).read("status", {}, ("online",), 0, 5001)) == [HERE]
+    again = SqliteStore(path)
+    assert list(again.read("status", {}, ("online",), 0, 5001)) == [HERE]
+    again.close()
 
 
 def test_a_write_is_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -64,6 +64,12 @@ class Checked(Protocol):
         ...
 
 
+def state_folder() -> Path:
+    """Return where what outlives a process is kept unless a file says otherwise (XDG)."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "diastole"
+
+
 def read(path: Path, kind: type[T]) -> T:
     """Return the file as a ``kind``; raise BadFile for no TOML, Mistakes with all that is wrong."""
     text, given = _toml(path)

@@ -1,6 +1,5 @@
 """``ingest.toml``: which broker is listened to, which store is filled, what waits between them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,18 +10,11 @@ from msgspec import Meta
 from diastole.edge import settings
 from diastole.edge.mqtt import Broker
 from diastole.edge.settings import Mistake
-from diastole.edge.wire.topics import NAME, ROOT, VERSION
+from diastole.edge.wire.topics import ROOT, VERSION, Name
 from diastole.ingest.spool import Limits
 from diastole.ingest.stores import Store
 from diastole.ingest.stores.influx_settings import Influx
 
-Name = Annotated[
-    str,
-    Meta(
-        pattern=rf"^(?=.*[a-z0-9])(?:{NAME})\Z",
-        description="a pseudonym of a-z, 0-9 and -, up to 64 of them",
-    ),
-]
 _MB: Final = 1_000_000
 
 
@@ -75,8 +67,7 @@ class Ingest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Return where the spool is."""
         if self.spool.path is not None:
             return Path(self.spool.path).expanduser()
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(home) / "diastole" / f"{self.name}.spool"
+        return settings.state_folder() / f"{self.name}.spool"
 
     @property
     def limits(self) -> Limits:

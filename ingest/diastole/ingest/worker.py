@@ -1,4 +1,4 @@
-"""From the spool into the store, in order and however long it takes; what it refuses: set aside."""
+"""From the spool into the store, live before late, however long it takes; refusals: set aside."""
 
 import random
 import threading

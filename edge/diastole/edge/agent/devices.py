@@ -14,15 +14,8 @@ from diastole.edge.sources.ble.supervisor import Wanted
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver, OwnRecords
 from diastole.edge.sources.polar_logger import PolarLogger
-from diastole.edge.wire.topics import NAME, ROOT, Inbound
+from diastole.edge.wire.topics import ROOT, Inbound, Name
 
-Name = Annotated[
-    str,
-    Meta(
-        pattern=rf"^(?=.*[a-z0-9])(?:{NAME})\Z",
-        description="a pseudonym of a-z, 0-9 and -, up to 64 of them",
-    ),
-]
 Address = Annotated[
     str,
     Meta(

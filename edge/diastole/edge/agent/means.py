@@ -30,7 +30,9 @@ def means_of(agent: Agent) -> Means:
     refusal: str | None = None
     if agent.model != "none":
         try:
-            model = load_model(shipped() if agent.model == "shipped" else Path(agent.model))
+            model = load_model(
+                shipped() if agent.model == "shipped" else Path(agent.model).expanduser()
+            )
         except ModelRefused as error:
             refusal = str(error)
             log.error('model=refused why="%s"', error)

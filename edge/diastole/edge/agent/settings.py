@@ -1,6 +1,5 @@
 """``agent.toml``: who is worn by what, where readings go, and how they are made."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -10,7 +9,7 @@ from msgspec import Meta
 
 from diastole.edge import settings
 from diastole.edge.agent import devices
-from diastole.edge.agent.devices import Bluetooth, Name, Phone
+from diastole.edge.agent.devices import Bluetooth, Phone
 from diastole.edge.delivery.limits import Limits
 from diastole.edge.errors import DiastoleError, InputError
 from diastole.edge.formats.finding import open_recording
@@ -23,6 +22,7 @@ from diastole.edge.sources.live import Source
 from diastole.edge.sources.replayed import At, replayed
 from diastole.edge.sources.scenario import read_scenario
 from diastole.edge.sources.simulated import simulated
+from diastole.edge.wire.topics import Name
 
 Minute = Annotated[
     str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d\Z", description="a time of day, as in 22:30")
@@ -36,7 +36,8 @@ Speed = Annotated[
     Meta(description='a number of times as fast from 0 up to 1e6, or "max"'),
 ]
 SHARES: Final = frozenset(
-    {"min_coverage", "rhythm_share", "normal_share", "uncertain_low", "uncertain_high"}
+    {"min_coverage", "pulse_coverage", "track_coverage", "rhythm_share", "normal_share"}
+    | {"uncertain_low", "uncertain_high"}
 )
 """Rules that are shares of one."""
 
@@ -76,7 +77,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self) -> Source:
         """Open the recording; raise an error of ours where it cannot be played."""
-        return replayed(open_recording(Path(self.path)), speed=_speed(self.speed), at=self.at)
+        return replayed(
+            open_recording(Path(self.path).expanduser()), speed=_speed(self.speed), at=self.at
+        )
 
 
 class Simulate(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +92,9 @@ class Simulate(msgspec.Struct, frozen=True, kw_only=True):
 
     def source(self) -> Source:
         """Read the scenario; raise an error of ours where it cannot be told."""
-        return simulated(read_scenario(Path(self.scenario)), self.seed, speed=_speed(self.speed))
+        return simulated(
+            read_scenario(Path(self.scenario).expanduser()), self.seed, speed=_speed(self.speed)
+        )
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +123,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> Path:
         """Return where the agent keeps its state."""
         if self.state is not None:
-            return Path(self.state)
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(home) / "diastole" / self.agent
+            return Path(self.state).expanduser()
+        return settings.state_folder() / self.agent
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield what cannot be meant of the file as a whole."""
@@ -129,7 +133,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         names = [subject.name for subject in self.subjects]
         yield from devices.mistakes(names, self, self.bluetooth, self.phone)
         yield from _rules(self.detector)
-        if self.model not in ("shipped", "none") and not Path(self.model).is_file():
+        if self.model not in ("shipped", "none") and not Path(self.model).expanduser().is_file():
             what = f"no model file {self.model}"
             yield Mistake(("model",), what, 'check the path, or write "shipped" or "none"')
 

@@ -168,7 +168,7 @@ def _walk(device: Device, seen: _Read) -> tuple[Device, list[Told]]:
 
 
 def _begins(rows: Rows, rules: Rules) -> Ints:
-    """Return (n, 2): the first of the last 18 decided readings, and the reading that makes it."""
+    """Return (n, 2): the first of the last 12 decided readings, and the reading that makes it."""
     decided = np.flatnonzero(rows["decision"] != UNDECIDED)
     first, last = decided[: 1 - rules.episode_of or None], decided[rules.episode_of - 1 :]
     first = first[: len(last)]

@@ -98,7 +98,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     episode_of: int = 12
     """An episode begins by the last so many decided readings (a minute of them), ..."""
     episode_stress: int = 10
-    """... where so many say stress, so strongly: by any stress it fires twice as often, ..."""
+    """... where so many say stress, so strongly: by any stress it fires 2.6 times as often, ..."""
     episode_span_s: int = 120
     """... and all lie within so long: further apart they are not one stir."""
     episode_end_s: int = 90

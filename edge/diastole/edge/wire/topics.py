@@ -2,7 +2,9 @@
 
 import re
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+from msgspec import Meta
 
 from diastole.edge.errors import InputError
 
@@ -10,6 +12,14 @@ ROOT: Final = "diastole"
 VERSION: Final = "v1"
 NAME: Final = r"[a-z0-9-]{1,64}"
 """A level of a topic: a site, an agent, a subject or a device; never a person's name."""
+Name = Annotated[
+    str,
+    Meta(
+        pattern=rf"^(?=.*[a-z0-9])(?:{NAME})\Z",
+        description="a pseudonym of a-z, 0-9 and -, up to 64 of them",
+    ),
+]
+"""A level as a settings file gives it: never NOBODY."""
 NOBODY: Final = "-"
 """Stands for the subject where an agent speaks of itself, and for the device of none."""
 EVERYTHING: Final = f"{ROOT}/{VERSION}/#"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from diastole.edge.records import Decision, Reason
-from diastole.edge.schema import HOP_S
+from diastole.edge.schema import HOP_S, UNCERTAIN
 from diastole.edge.views.words import (
     BLUE,
     DECISION_COLOURS,
@@ -60,7 +60,8 @@ def today() -> Json:
             "The model's probability, where stress and calm are equally frequent. In the grey band "
             "nothing is decided; a gap: the reason stands below.",
             {"p(stress)": "p_stress"},
-            share(BLUE) | {"thresholds": steps((None, SKY), (0.45, GREY), (0.55, ORANGE))},
+            share(BLUE)
+            | {"thresholds": steps((None, SKY), (UNCERTAIN[0], GREY), (UNCERTAIN[1], ORANGE))},
             thresholdsStyle={"mode": "area"},
         ),
         _said(),
