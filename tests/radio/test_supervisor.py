@@ -13,6 +13,7 @@ from diastole.edge.records import BreakReason
 from diastole.edge.sources.ble.hearing import COPIED
 from diastole.edge.sources.ble.supervisor import UNSEEN, Wanted
 from tests.fakes.bluez import FakeBluez
+from tests.fakes.clock import FastClock
 from tests.fakes.devices import Liar, Strap, Watch
 from tests.fakes.peripheral import BluezError
 from tests.fakes.polar import PulseSensor
@@ -87,6 +88,41 @@ def test_a_device_that_falls_silent_is_let_go_and_linked_anew() -> None:
             await all_told(listener, strap)
             assert listener.breaks == [BreakReason.LINK_LOST]
             assert listener.all.breaks["time_ns"][0] - until_ns < 2e9
+
+    play(story, strap)
+
+
+def test_beats_that_come_while_it_is_let_go_are_not_lost() -> None:
+    strap = Strap()
+
+    async def story(bluez: FakeBluez) -> None:
+        bluez.disconnect_s = 1.0
+        async with listening(bluez, wanted(strap)) as (listener,):
+            await listener.beats(5)
+            strap.mute = True
+            await until(lambda: bluez.calls[-1].member == "Disconnect")
+            strap.mute = False
+            before = len(strap.heard)
+            await until(lambda: strap.links == 2)
+            assert len(strap.heard) > before + 5
+            await listener.beats(5)
+            await all_told(listener, strap)
+
+    play(story, strap)
+
+
+def test_a_standstill_of_this_machine_is_no_silence_of_the_device() -> None:
+    strap = Strap()
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, wanted(strap)) as (listener,):
+            assert isinstance(bluez.clock, FastClock)
+            for _ in range(10):
+                await listener.beats(2)
+                bluez.clock.skip(30)
+                await listener.beats(30)
+            await all_told(listener, strap)
+            assert (strap.links, listener.breaks) == (1, [])
 
     play(story, strap)
 

@@ -99,10 +99,12 @@ class BleakLink:
 
     async def close(self) -> None:
         """Let go of the device, and of the D-Bus connection, whatever state they are in."""
-        self._open = False
-        with suppress(Exception):  # what cannot be ended any more has ended
-            async with asyncio.timeout(CLOSE_S):
-                await self._client.disconnect()
+        try:
+            with suppress(Exception):  # what cannot be ended any more has ended
+                async with asyncio.timeout(CLOSE_S):
+                    await self._client.disconnect()
+        finally:
+            self._open = False
 
     def _chars(self) -> list[Any]:
         return [char for service in self._client.services for char in service.characteristics]

@@ -29,6 +29,8 @@ UNSEEN_S: Final = 30.0
 OFTEN_S: Final = 600.0
 """Of outages that end sooner than that, one in so long is warned of; ``links`` counts them all."""
 TICK_S: Final = 1.0
+AWAKE_S: Final = 2 * TICK_S
+"""What one look later than that adds to a silence."""
 AGAIN_S: Final = 1.0
 STOP_S: Final = 2.0
 UNSEEN: Final = "not seen: is it worn, is a phone's app linked with it, is its broadcast on?"
@@ -199,26 +201,32 @@ class Supervisor:
             await link.subscribe(char)
 
     async def _live(self, link: BleakLink, driver: Driver) -> str:
+        silent_s, looked_s = 0.0, self._clock.monotonic()
         while not link.dead.done():
+            heard_s = self.state.heard_s
             await self._waited(link.dead, TICK_S)
-            quiet_s = self._clock.monotonic() - (self.state.heard_s or 0.0)
-            if quiet_s > driver.quiet_s:
-                link.end(f"nothing came for {quiet_s:.0f} s")
+            now_s = self._clock.monotonic()
+            # Where this process stood still, the device did not: what it sent waits to be read.
+            awake_s = min(now_s - looked_s, AWAKE_S)
+            silent_s = silent_s + awake_s if self.state.heard_s == heard_s else 0.0
+            looked_s = now_s
+            if silent_s > driver.quiet_s:
+                link.end(f"nothing came for {silent_s:.0f} s")
             elif link.alive:
                 await driver.tick(link)
         return link.dead.result()
 
     async def _let_go(self, link: BleakLink) -> None:
         """Stop what the device was told to send, and close the link, whatever has happened."""
+        if self._hearing is not None and link.alive:
+            with suppress(Exception):  # it is let go of in any case
+                async with asyncio.timeout(STOP_S):
+                    await self._hearing.driver.stop(link)
+        await link.close()  # until then what comes was sent on this link
         hearing, self._hearing, self._link = self._hearing, None, None
         if hearing is not None:
             hearing.end()
             self._sink.lost()
-            if link.alive:
-                with suppress(Exception):  # it is let go of in any case
-                    async with asyncio.timeout(STOP_S):
-                        await hearing.driver.stop(link)
-        await link.close()
 
     def _took(self, char: str, data: bytes, arrived_s: float) -> None:
         """Take in a packet; called by bleak."""
