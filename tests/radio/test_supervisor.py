@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from bleak import BleakScanner
 from dbus_fast import BusType, Message
@@ -11,10 +13,10 @@ from dbus_fast.aio import MessageBus
 
 from diastole.edge.records import BreakReason
 from diastole.edge.sources.ble.hearing import COPIED
-from diastole.edge.sources.ble.supervisor import UNSEEN, Wanted
+from diastole.edge.sources.ble.supervisor import OVERFULL, UNSEEN, Wanted
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.clock import FastClock
-from tests.fakes.devices import Liar, Strap, Watch
+from tests.fakes.devices import Liar, Strap, Watch, heart_rate_packet
 from tests.fakes.peripheral import BluezError
 from tests.fakes.polar import PulseSensor
 from tests.fakes.radio import another_subscriber
@@ -278,19 +280,19 @@ def test_a_wedged_bluetoothd_is_left_and_found_again() -> None:
 
 def test_links_that_bring_no_data_come_less_and_less_often() -> None:
     strap = Strap()
-    strap.fail_connect = [BluezError("Failed", "le-connection-refused") for _ in range(4)]
+    strap.fail_connect = [BluezError("Failed", "le-connection-refused") for _ in range(5)]
 
     async def story(bluez: FakeBluez) -> None:
         async with listening(bluez, wanted(strap)) as (listener,):
             await listener.beats(2)
             tries = [call.at for call in bluez.calls if call.member == "Connect"]
             pauses = [b - a for a, b in pairwise(tries)]
-            assert len(pauses) == 4
-            assert pauses[3] > 8 * 0.8 > pauses[0] * 1.2
+            assert len(pauses) == 5
+            assert pauses[4] > 15 * 0.8 > pauses[0] * 1.2
             strap.drop_link()
             dropped_s = bluez.clock.monotonic()
             await until(lambda: strap.links == 2)
-            assert bluez.clock.monotonic() - dropped_s < 8
+            assert bluez.clock.monotonic() - dropped_s < 15 * 0.8  # data has reset it
 
     play(story, strap, speed=8)
 
@@ -316,6 +318,77 @@ def test_a_device_that_links_anew_every_second_fills_no_log(
     play(story, strap)
     assert caplog.text.count("link=down") == 1
     assert caplog.text.count("link=up") == 2
+
+
+def test_more_beats_than_there_is_time_for_begin_anew_and_displace_nothing() -> None:
+    liar = Liar([heart_rate_packet(70, [900 + k, 1000 + 2 * k]) for k in range(31)])
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, wanted(liar, "liar")) as (listener,):
+            await until(lambda: listener.status.values.get("dropped_overfull", 0) >= 5)
+            assert listener.status.text["trouble"] == OVERFULL
+            assert liar.links == 2  # it was linked anew once, and then listened to as it is
+            liar.packets[:] = [heart_rate_packet(60, [1024])]
+            await bluez.clock.sleep(5)
+            await listener.beats(10)
+            late_ns = bluez.clock.wall_ns() - listener.all.beats["time_ns"][-10:]
+            assert (late_ns > 0).all()
+            apart_ns = np.diff(listener.all.beats["time_ns"][-10:])
+            assert np.allclose(apart_ns, 1e9, atol=5e8)
+            await until(lambda: not listener.status.text["trouble"])
+            assert liar.links == 2
+
+    play(story, liar)
+
+
+def test_a_namesake_does_not_stand_in_for_a_device_that_was_linked() -> None:
+    ours, other = Strap("F0:13:C3:00:00:01", "CL831"), Strap("F0:13:C3:00:00:02", "CL831")
+    other.on_air = False
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, Wanted(device="strap", name="CL831")) as (listener,):
+            await listener.beats(3)
+            other.on_air = True
+            ours.drop_link(away=40)
+            await until(lambda: listener.status.text["trouble"] == UNSEEN)
+            assert not other.links
+            await listener.beats(3)
+            assert (ours.links, other.links) == (2, 0)
+
+    play(story, ours, other)
+
+
+def test_a_device_whose_address_changes_is_found_by_its_name_again() -> None:
+    private = Strap("5A:13:C3:00:00:01", "CL831"), Strap("5A:13:C3:00:00:02", "CL831")
+    private[1].on_air = False
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, Wanted(device="strap", name="CL831")) as (listener,):
+            await listener.beats(3)
+            private[0].drop_link(away=math.inf)
+            private[1].on_air = True
+            await listener.beats(3)
+            assert [strap.links for strap in private] == [1, 1]
+
+    play(story, *private)
+
+
+@pytest.mark.parametrize("after_s", [0.5, 3.0])
+def test_a_mute_sensor_of_pulses_is_let_go_within_its_watchdog(after_s: float) -> None:
+    sensor = PulseSensor()
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, wanted(sensor, "armband")) as (listener,):
+            await listener.beats(10)
+            batches = len(sensor.pulses)
+            await until(lambda: len(sensor.pulses) > batches)
+            await bluez.clock.sleep(after_s)
+            sensor.mute = True
+            muted_s = bluez.clock.monotonic()
+            await until(lambda: not listener.linked)
+            assert bluez.clock.monotonic() - muted_s < 45  # 20, and two commands unanswered
+
+    play(story, sensor, speed=10)
 
 
 def test_a_watch_gives_a_heart_rate_and_says_that_it_gives_no_more() -> None:

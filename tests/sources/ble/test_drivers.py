@@ -64,25 +64,31 @@ def test_a_device_tells_what_it_is() -> None:
             info.TEXTS["software"]: b"\xffA\nB",
         }
     )
-    assert asyncio.run(info.ask(link)) == info.Described(
-        maker="Polar Electro Oy",
-        firmware="3.1.1",
-        software="\N{REPLACEMENT CHARACTER}AB",
-        battery_pct=87,
-    )
+    assert asyncio.run(info.level(link)) == Heard(battery_pct=87)
+    assert asyncio.run(info.described(link)) == {
+        "maker": "Polar Electro Oy",
+        "firmware": "3.1.1",
+        "software": "\N{REPLACEMENT CHARACTER}AB",
+    }
 
 
 def test_a_battery_of_255_is_refused_and_counted() -> None:
-    link = Linked({info.BATTERY_LEVEL: b"\xff", info.TEXTS["model"]: b"H6\0\0"})
-    told = asyncio.run(info.ask(link))
-    assert (told.battery_pct, told.model, told.refused) == (None, "H6", (Refused.BATTERY,))
+    link = Linked({info.BATTERY_LEVEL: b"\xff"})
+    assert asyncio.run(info.level(link)) == Heard(refused=(Refused.BATTERY,))
     with pytest.raises(Undecodable, match=r"^battery_range: ff$"):
         info.packet(b"\xff")
 
 
 def test_a_link_that_does_not_answer_is_not_asked_again() -> None:
-    link = Linked({info.BATTERY_LEVEL: LinkError("no answer in 5 s"), info.TEXTS["model"]: b"H6"})
-    assert asyncio.run(info.ask(link)) == info.Described()
+    link = Linked(
+        {
+            info.BATTERY_LEVEL: LinkError("no answer in 5 s"),
+            info.TEXTS["maker"]: LinkError("no answer in 5 s"),
+            info.TEXTS["model"]: b"H6",
+        }
+    )
+    assert asyncio.run(info.level(link)) == Heard()
+    assert asyncio.run(info.described(link)) == {}
 
 
 # ---- the ring

@@ -190,3 +190,25 @@ def test_beats_lost_for_longer_than_is_waited_break_behind_what_was_told() -> No
     played.packets([Heard(hr_bpm=60, intervals=rr(1024))] * 5)
     assert reasons(played.all) == [BreakReason.LINK_LOST]
     assert len(played.all.beats) == 25
+
+
+def test_a_spell_of_too_many_beats_displaces_none_that_follow_it() -> None:
+    played, beat = Played(), Heard(hr_bpm=60, intervals=rr(TICKS))
+    for _ in range(3):
+        played.packets([beat] * 60)
+        for _ in range(30):
+            played.packets([beat])
+            played.now_ns -= SECOND_NS // 2
+            played.packets([beat])
+            played.now_ns -= SECOND_NS // 2
+        fine = [
+            played.placing.heard(beat, played.now_ns + k * SECOND_NS, Gives.BEATS)
+            for k in range(1, 6)
+        ]
+        assert fine[-1]
+        played.now_ns += 5 * SECOND_NS
+        played.packets([beat] * 10)
+        times_ns = played.all.beats["time_ns"][-10:]
+        assert times_ns[-1] == played.now_ns
+        assert (np.diff(times_ns) == SECOND_NS).all()
+    assert set(reasons(played.all)) == {BreakReason.LINK_LOST}

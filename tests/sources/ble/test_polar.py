@@ -189,6 +189,17 @@ def test_a_sensor_that_does_not_reply_is_waited_for_in_bounded_time() -> None:
     asyncio.run(life())
 
 
+def test_replies_that_come_twice_answer_once() -> None:
+    async def life() -> None:
+        link, driver = device(pmd.ACC)
+        once = link.answer
+        link.answer = lambda char, data: [each for each in once(char, data) for _ in range(2)]
+        await driver.start(link)
+        assert link.written == [b"\x01\x02", ACC_START]
+
+    asyncio.run(life())
+
+
 def test_a_late_reply_to_another_command_answers_nothing() -> None:
     async def life() -> None:
         link, driver = device(pmd.PPI, deaf=True)

@@ -1,5 +1,8 @@
 """The source of a device without its radio: its clock, its cursor, its health."""
 
+import numpy as np
+import pytest
+
 from diastole.edge.chunks import BREAK_REASONS
 from diastole.edge.records import SECOND_NS, BeatKind, BreakReason
 from diastole.edge.sources.ble.hearing import State
@@ -64,6 +67,27 @@ def test_a_clock_that_is_set_while_linked_goes_on_at_the_new_time() -> None:
     assert len(told.breaks) == 1
     assert heard(records, clock, 5) == 5
     assert records.cut() is None  # it is linked: what is silent waits for the watchdog
+
+
+@pytest.mark.parametrize("stepped_s", [-3600, 3600])
+def test_a_clock_that_is_set_just_before_a_link_moves_no_beat(stepped_s: int) -> None:
+    clock = FakeClock()
+    records = Records("strap", clock)
+    records.linked()
+    heard(records, clock, 5)
+    records.lost()
+    records.cut()
+    clock.stepped_ns = stepped_s * SECOND_NS
+    records.linked()
+    chunks = []
+    for _ in range(20):
+        clock.passed_s += 1
+        records.heard(BEAT, clock.monotonic(), Gives.BEATS)
+        chunks.append(records.cut())
+    times_ns = [time_ns for chunk in chunks[1:] if chunk for time_ns in chunk.beats["time_ns"]]
+    assert len(times_ns) >= 18
+    assert set(np.diff(times_ns)) == {SECOND_NS}
+    assert times_ns[-1] == clock.wall_ns()
 
 
 def test_a_source_taken_up_again_says_that_it_was_away() -> None:

@@ -39,6 +39,16 @@ class Seen(NamedTuple):
     """As far as they are advertised."""
     rssi_dbm: int | None
 
+    @property
+    def steady(self) -> bool:
+        """Whether it keeps its address: all do but the private ones that BlueZ calls random.
+
+        Core Specification 6.B.1.3: of random ones, those that begin with two bits set are static.
+        """
+        details = self.device.details
+        known = details.get("props", {}) if isinstance(details, dict) else {}
+        return known.get("AddressType") != "random" or int(self.address[:2], 16) >= 0xC0
+
 
 Exact = bool | None
 """Whether a device is the one that is sought: True, by its name alone (False), or not (None)."""

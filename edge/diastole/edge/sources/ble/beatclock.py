@@ -65,6 +65,11 @@ class BeatClock(Generic[T]):
         self._waiting: list[_Packet[T]] = []
 
     @property
+    def anchored(self) -> bool:
+        """Whether it is known how the clocks lie."""
+        return self._anchor_ns is not None
+
+    @property
     def waits(self) -> bool:
         """Whether packets wait to be placed: all of them are by one that follows."""
         return bool(self._waiting)

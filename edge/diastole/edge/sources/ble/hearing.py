@@ -1,4 +1,4 @@
-"""What one link brings: copies left out, decoded, counted, handed on."""
+"""What one link brings: decoded, copies left out, counted, handed on."""
 
 import logging
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from diastole.edge.records import SECOND_NS
 from diastole.edge.sources.ble import info
 from diastole.edge.sources.ble.copies import Copies
-from diastole.edge.sources.ble.protocol import Driver, Given, Gives, Heard, Undecodable
+from diastole.edge.sources.ble.protocol import Driver, Given, Gives, Heard, Refused, Undecodable
 
 COPIED: Final = "another program on this host listens to it, too: each packet comes twice"
 FAILED: Final = "driver_failed"
@@ -39,6 +39,8 @@ class State:
         self.link = "seeking"
         """``seeking``, ``linking`` or ``linked``."""
         self.kind: str | None = None
+        self.described: dict[str, str] = {}
+        """What it says of itself: maker, model, versions."""
         self.gives = Gives.UNKNOWN
         self.battery_pct: int | None = None
         self.rssi_dbm: int | None = None
@@ -62,25 +64,32 @@ class Hearing:
         """Whether more came than a heart can have sent."""
         self._device, self._state, self._sink, self._came = device, state, sink, came
         self._given = Given(driver)
-        self._copies: dict[str, Copies[tuple[float, bytes]]] = {}
+        self._copies: dict[str, Copies[tuple[float, Heard]]] = {}
         self._copied_before = state.refused["copy"]
         self._warned = False
 
     def packet(self, char: str, data: bytes, arrived_s: float) -> None:
         """Take in what the device sent; never fails."""
+        self.overfull = False
+        heard = self._decoded(char, data, arrived_s)
+        if heard is None:
+            return
+        if not heard.intervals and heard.acceleration is None:  # mere rates are often equal
+            self._hear(heard, arrived_s)
+            return
         copies = self._copies.setdefault(char, Copies())
         known = copies.doubled
         arrived_ns = round(arrived_s * SECOND_NS)
-        for at_s, sent in copies.take(data, arrived_ns, (arrived_s, data)):
-            self._decode(char, sent, at_s)
+        for at_s, sent in copies.take(data, arrived_ns, (arrived_s, heard)):
+            self._hear(sent, at_s)
         if copies.doubled or known:
             self._tell_copies(copies.doubled)
 
     def end(self) -> None:
         """Take in what still waits, for nothing will follow it."""
-        for char, copies in self._copies.items():
+        for copies in self._copies.values():
             for at_s, sent in copies.end():
-                self._decode(char, sent, at_s)
+                self._hear(sent, at_s)
 
     def _tell_copies(self, doubled: bool) -> None:
         dropped = sum(each.dropped for each in self._copies.values())
@@ -91,19 +100,18 @@ class Hearing:
         if doubled or self._state.trouble == COPIED:
             self._state.trouble = COPIED if doubled else None
 
-    def _decode(self, char: str, data: bytes, arrived_s: float) -> None:
+    def _decoded(self, char: str, data: bytes, arrived_s: float) -> Heard | None:
         refused = self._state.refused
         level = char == info.BATTERY_LEVEL and char not in self.driver.watched
         try:
-            heard = info.packet(data) if level else self.driver.packet(char, data, arrived_s)
+            return info.packet(data) if level else self.driver.packet(char, data, arrived_s)
         except Undecodable as error:
             refused[error.reason] += 1
         except Exception:  # a defect of one driver, met by what a device sent
             if not refused[FAILED]:
                 log.exception("device=%s driver failed on %s", self._device, data.hex())
             refused[FAILED] += 1
-        else:
-            self._hear(heard, arrived_s)
+        return None
 
     def _hear(self, heard: Heard, arrived_s: float) -> None:
         state = self._state
@@ -116,4 +124,6 @@ class Hearing:
             state.gives = gives
         if heard.hr_bpm or heard.intervals or heard.acceleration:
             self._came(arrived_s)
-        self.overfull = not self._sink.heard(heard, arrived_s, state.gives)
+        if not self._sink.heard(heard, arrived_s, state.gives):
+            self.overfull = True
+            state.refused[Refused.OVERFULL] += 1

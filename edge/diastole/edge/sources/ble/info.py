@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import msgspec
-
 from diastole.edge.sources.ble.protocol import (
     Heard,
     Link,
@@ -22,19 +20,7 @@ TEXTS: Final = {
     "software": uuid16(0x2A28),
 }
 """The serial number is not asked for: devices go by pseudonyms."""
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device told of itself; None: nothing."""
-
-    maker: str | None = None
-    model: str | None = None
-    firmware: str | None = None
-    hardware: str | None = None
-    software: str | None = None
-    battery_pct: int | None = None
-    refused: tuple[str, ...] = ()
-    """A reason for each value that was left out."""
+LONGEST: Final = 64
 
 
 def battery(data: bytes) -> int:
@@ -49,7 +35,7 @@ def battery(data: bytes) -> int:
 def text(data: bytes) -> str:
     """Return a text as it can be printed, on one line."""
     told = data.decode("utf-8", "replace")
-    return "".join(c for c in told if c.isprintable()).strip()
+    return "".join(c for c in told if c.isprintable()).strip()[:LONGEST]
 
 
 def packet(data: bytes) -> Heard:
@@ -57,23 +43,27 @@ def packet(data: bytes) -> Heard:
     return Heard(battery_pct=battery(data))
 
 
-async def ask(link: Link) -> Described:
-    """Read what the device has of it, before anything is subscribed to; never fails."""
+async def level(link: Link) -> Heard:
+    """Read the battery, if the device tells of it; never fails."""
+    try:
+        return packet(await link.read(BATTERY_LEVEL)) if BATTERY_LEVEL in link.chars else Heard()
+    except Undecodable as error:
+        return Heard(refused=(error.reason,))
+    except LinkError:
+        return Heard()
+
+
+async def described(link: Link) -> dict[str, str]:
+    """Read what the device tells of itself, of ``TEXTS``; never fails."""
     told: dict[str, str] = {}
-    battery_pct: int | None = None
-    refused: list[str] = []
-    for name, char in {"battery": BATTERY_LEVEL, **TEXTS}.items():
+    for name, char in TEXTS.items():
         if char not in link.chars:
             continue
         try:
-            data = await link.read(char)
-            if name == "battery":
-                battery_pct = battery(data)
-            elif said := text(data):
-                told[name] = said
-        except Undecodable as error:
-            refused.append(error.reason)
+            said = text(await link.read(char))
         except LinkError as error:
             if error.att is None:  # the link itself: the rest would fail, too
                 break
-    return Described(battery_pct=battery_pct, refused=tuple(refused), **told)
+        else:
+            told |= {name: said} if said else {}
+    return told

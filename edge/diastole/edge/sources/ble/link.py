@@ -23,6 +23,10 @@ ASK_S: Final = 5.0
 CLOSE_S: Final = 3.0
 """Limits of bleak's calls, which have none, in the machine's own seconds."""
 
+UNPAIRED: Final = (0x05, 0x08, 0x0F)
+"""ATT errors of a device that talks to hosts it is paired with (Core Specification 3.F.3.4.1.1)."""
+PAIR: Final = ": pair it with this machine once (bluetoothctl pair ADDRESS)"
+
 Took = Callable[[str, bytes, float], None]
 """What is told of a packet: characteristic, bytes, when it came (monotonic seconds)."""
 
@@ -127,7 +131,8 @@ class BleakLink:
             what = f"{doing} took over {limit_s:g} s"
             raise LinkError(what) from None
         except BleakGATTProtocolError as error:
-            what = f"{doing} failed: {words(error)}"
+            remedy = PAIR if error.code in UNPAIRED else ""
+            what = f"{doing} failed: {words(error)}{remedy}"
             raise LinkError(what, int(error.code)) from error
         except Exception as error:  # bleak and dbus-fast tell by many classes, also KeyError
             what = f"{doing} failed: {words(error)}"

@@ -30,6 +30,8 @@ BATCH_NS: Final = 12 * SECOND_NS
 """No beat comes later than this behind its time, unless packets wait on their way."""
 OFF_NS: Final = 10 * SECOND_NS
 """A device that feels no skin for so long was taken off."""
+AHEAD_NS: Final = SECOND_NS
+"""An anchor may lie so far before what has been told: the wall clock moves a little, too."""
 LONGEST_S: Final = 10
 """An interval over this is no time that has passed."""
 DEVICE_RATE: Final = HEART_RATE_KINDS.index(HeartRateKind.DEVICE)
@@ -57,20 +59,20 @@ class Placing:
         self._off_ns: int | None = None
         """Since when no skin has been felt."""
 
-    @property
-    def doubled(self) -> bool:
-        """Whether more beats came than there was time for."""
-        return self._clock is not None and self._clock.doubled
-
     def begin(self, now_ns: int) -> None:
         """Take in that the device sends from here on."""
         self._heard_ns = max(now_ns, self._heard_ns)
         self._going, self._quiet_ns, self._off_ns = True, None, None
         self._apart()
 
-    def heard(self, heard: Heard, arrived_ns: int, gives: Gives) -> None:
-        """Take in what a packet says."""
-        self._hear_beats(heard.intervals, arrived_ns)
+    def heard(self, heard: Heard, arrived_ns: int, gives: Gives) -> bool:
+        """Take in what a packet says; return False where more beats came than there was time for.
+
+        Then the beats begin anew, and those that still come before what is told are left out.
+        """
+        ahead = self._ahead(arrived_ns) and bool(heard.intervals)
+        if not ahead:
+            self._hear_beats(heard.intervals, arrived_ns)
         self._heard_ns = max(arrived_ns, self._heard_ns + 1, self.until_ns)
         if heard.hr_bpm:
             contact = _flag(heard.contact)
@@ -81,6 +83,10 @@ class Placing:
             self._hear_movement(heard.acceleration, arrived_ns)
         self.until_ns = max(self.until_ns, self._known_ns(gives))
         self._feel(heard.contact)
+        if self._clock is not None and self._clock.doubled:
+            self.broke(BreakReason.LINK_LOST)
+            self._going = ahead = True
+        return not ahead
 
     def broke(self, reason: BreakReason) -> None:
         """Take in that the wearing is in doubt since the last record."""
@@ -124,6 +130,11 @@ class Placing:
             self._clock.newest_ns = max(self._clock.newest_ns, self.until_ns - 1)
             ticks = [beat.ticks for beat in beats]
             self._place(self._clock.packet(arrived_ns, ticks, beats))
+
+    def _ahead(self, arrived_ns: int) -> bool:
+        """Whether what has been told ends well after an anchor would be."""
+        unanchored = self._clock is not None and not self._clock.anchored
+        return unanchored and arrived_ns < self.until_ns - AHEAD_NS
 
     def _by_one_clock(self, beats: tuple[Interval, ...]) -> tuple[Interval, ...]:
         """Return the beats that the clock places: none that may have come in another way before."""

@@ -106,9 +106,7 @@ class PolarDriver:
         except LinkError as error:
             if error.att is None:
                 raise
-            log.warning(
-                'polar=heart_rate_service_only why="%s" remedy="pair it with this machine"', error
-            )
+            log.warning('polar=heart_rate_service_only why="%s"', error)
             return
         has = found.measurements if isinstance(found, pmd.Features) else frozenset()
         if pmd.PPI in has:
@@ -153,10 +151,13 @@ class PolarDriver:
 
     async def _run(self, link: Link, stream: _Stream) -> None:
         self._streams[stream.measurement] = stream
-        stream.since_s, stream.came = link.clock.monotonic(), False
+        stream.since_s = link.clock.monotonic()
+        came, stream.came = stream.came, False
         command = pmd.command(pmd.START, stream.measurement, stream.settings)
         reply = await self._ask(link, command, REPLY_S)
-        if reply is not None and reply.status == pmd.OK:
+        if reply is None:  # mute: its silence goes on
+            stream.came = stream.came or came
+        elif reply.status == pmd.OK:
             stream.factor = _factor(reply.parameters)
 
     async def _offered(self, link: Link) -> pmd.Settings:
@@ -182,12 +183,14 @@ class PolarDriver:
         return replied.result() if replied.done() else None
 
     async def _reply_to(self, command: bytes) -> pmd.Reply:
-        parameters = b""
+        parameters, before = b"", None
         while True:
             reply = await self._replies.get()
             if (reply.op, reply.measurement) != tuple(command[:2]):
                 continue  # to an earlier command, late
-            parameters += reply.parameters
+            if reply == before:
+                continue  # a copy, where another program listens
+            before, parameters = reply, parameters + reply.parameters
             if not reply.more:
                 return msgspec.structs.replace(reply, parameters=parameters)
 

@@ -45,6 +45,8 @@ class Refused(StrEnum):
     """A battery of more than 100 %."""
     DECLINED = "device_declined"
     """The device answered a command with an error, or not at all."""
+    OVERFULL = "overfull"
+    """More beats than there was time for."""
     SECOND = "second_source"
     """An interval of beats that the device gives in a better way, too."""
 

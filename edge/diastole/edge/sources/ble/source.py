@@ -85,6 +85,7 @@ def status(device: str, state: State, clock: Clock) -> Status:
         "kind": state.kind or "unknown",
         "gives": str(state.gives),
         "trouble": state.trouble or "",
+        **state.described,
     }
     if state.gives is Gives.HEART_RATE:
         text["rr"] = "none"
@@ -114,13 +115,13 @@ class Records:
 
     def linked(self) -> None:
         """Take in that packets come from here on."""
-        self._pair()
+        if not self._stepped:  # else the next cut tells it first
+            self._pair()
         self._placing.begin(self._wall_ns(self._clock.monotonic()))
 
     def heard(self, heard: Heard, arrived_s: float, gives: Gives) -> bool:
         """Place what a packet says."""
-        self._placing.heard(heard, self._wall_ns(arrived_s), gives)
-        return not self._placing.doubled
+        return self._placing.heard(heard, self._wall_ns(arrived_s), gives)
 
     def lost(self) -> None:
         """Take in that the link has ended."""
@@ -129,7 +130,7 @@ class Records:
     def cut(self) -> Chunk | None:
         """Return what has come; None where nothing has, and nothing is known."""
         now_s = self._clock.monotonic()
-        if abs(self._ahead() - self._ahead_ns) > STEP_NS:
+        if self._stepped:
             self._pair()
             return self._placing.stepped(self._clock.wall_ns())
         if now_s - self._paired_s > PAIRED_S:
@@ -143,6 +144,11 @@ class Records:
 
     def _pair(self) -> None:
         self._paired_s, self._ahead_ns = self._clock.monotonic(), self._ahead()
+
+    @property
+    def _stepped(self) -> bool:
+        """Whether the wall clock has been set since the pairing."""
+        return abs(self._ahead() - self._ahead_ns) > STEP_NS
 
     def _ahead(self) -> int:
         return self._clock.wall_ns() - round(self._clock.monotonic() * SECOND_NS)

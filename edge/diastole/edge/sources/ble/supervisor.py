@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,11 +31,12 @@ OFTEN_S: Final = 600.0
 """Of outages that end sooner than that, one in so long is warned of; ``links`` counts them all."""
 TICK_S: Final = 1.0
 AWAKE_S: Final = 2 * TICK_S
-"""What one look later than that adds to a silence."""
+"""A look that is later than that was no wait, but a standstill."""
 AGAIN_S: Final = 1.0
 STOP_S: Final = 2.0
 UNSEEN: Final = "not seen: is it worn, is a phone's app linked with it, is its broadcast on?"
 OVERFULL: Final = "more beats came than there was time for"
+OVERFULL_TOLD_S: Final = 60.0
 OVERFULL_AGAIN_S: Final = 3600.0
 
 log = logging.getLogger(__name__)
@@ -61,9 +63,12 @@ class Supervisor:
         self._kinds = [kind for kind in kinds if wanted.kind in (None, kind.name)]
         self._services = frozenset[str]().union(*(kind.services for kind in self._kinds))
         self._address = wanted.address and wanted.address.lower()
+        self._name = wanted.name if wanted.address is None else None
+        """What it is known by until it was linked; longer where its address changes."""
         self._link: BleakLink | None = None
         self._hearing: Hearing | None = None
-        self._overfull_s: float | None = None
+        self._overfull_s = self._overfull_cut_s = -math.inf
+        """When there were more beats than time last, and when that has ended a link."""
         self._fruitless = 0
         self._data = False
         """Whether this link has brought any."""
@@ -119,12 +124,10 @@ class Supervisor:
             return seeker.found.result()
 
     def _fits(self, seen: Seen) -> Exact:
-        """Return whether a device is ours; one that was linked before is known by its address."""
+        """Return whether a device is ours; a namesake of one that was linked before is not."""
         if self._address == seen.address.lower():
             return True
-        if self._wanted.address is None and seen.name == self._wanted.name:
-            return False
-        return None
+        return False if self._name is not None and seen.name == self._name else None
 
     async def _waited(self, future: "asyncio.Future[Any]", most_s: float) -> None:
         """Wait for a future, by our clock."""
@@ -145,6 +148,8 @@ class Supervisor:
             async with self._adapter.lock:
                 await link.connect()
             self._address = seen.address.lower()
+            if seen.steady:
+                self._name = None
             driver = self._driver(link, seen.name)
             await self._ask(link)
             await self._listen(link, driver)
@@ -169,10 +174,12 @@ class Supervisor:
 
     async def _ask(self, link: BleakLink) -> None:
         """Ask for what is read before anything is subscribed to: later, a read would echo."""
-        described = await info.ask(link)
-        self.state.refused.update(described.refused)
-        if described.battery_pct is not None:
-            self.state.battery_pct = described.battery_pct
+        level = await info.level(link)
+        self.state.refused.update(level.refused)
+        if level.battery_pct is not None:
+            self.state.battery_pct = level.battery_pct
+        if not self.state.described:
+            self.state.described = await info.described(link)
 
     async def _listen(self, link: BleakLink, driver: Driver) -> None:
         watched = [char for char in driver.watched if char in link.chars]
@@ -201,14 +208,17 @@ class Supervisor:
             await link.subscribe(char)
 
     async def _live(self, link: BleakLink, driver: Driver) -> str:
-        silent_s, looked_s = 0.0, self._clock.monotonic()
+        silent_s, heard_s = 0.0, self.state.heard_s
+        looked_s = self._clock.monotonic()
         while not link.dead.done():
-            heard_s = self.state.heard_s
+            begun_s = self._clock.monotonic()
             await self._waited(link.dead, TICK_S)
             now_s = self._clock.monotonic()
-            # Where this process stood still, the device did not: what it sent waits to be read.
-            awake_s = min(now_s - looked_s, AWAKE_S)
-            silent_s = silent_s + awake_s if self.state.heard_s == heard_s else 0.0
+            # Where this machine stood still, the device did not: what it sent waits to be read.
+            stood_s = max(0.0, now_s - begun_s - AWAKE_S)
+            silent_s += now_s - looked_s - stood_s
+            if self.state.heard_s != heard_s:
+                silent_s, heard_s = 0.0, self.state.heard_s
             looked_s = now_s
             if silent_s > driver.quiet_s:
                 link.end(f"nothing came for {silent_s:.0f} s")
@@ -236,12 +246,14 @@ class Supervisor:
         self._hearing.packet(char, data, arrived_s)
         if self._hearing.overfull:
             self._overfull(arrived_s)
+        elif self.state.trouble == OVERFULL and arrived_s - self._overfull_s > OVERFULL_TOLD_S:
+            self.state.trouble = None
 
     def _overfull(self, now_s: float) -> None:
-        """Begin anew where beats came that no heart had time for; not again and again."""
-        self.state.trouble = OVERFULL
-        if self._overfull_s is None or now_s - self._overfull_s > OVERFULL_AGAIN_S:
-            self._overfull_s = now_s
+        """Link anew where beats came that no heart had time for; not again and again."""
+        self.state.trouble, self._overfull_s = OVERFULL, now_s
+        if now_s - self._overfull_cut_s > OVERFULL_AGAIN_S:
+            self._overfull_cut_s = now_s
             self.cut(OVERFULL)
 
     # ---- telling
@@ -253,9 +265,10 @@ class Supervisor:
             return
         if self._warned or self.state.links == 1:
             log.info(
-                "device=%s link=up kind=%s after_s=%.1f battery_pct=%s",
+                'device=%s link=up kind=%s model="%s" after_s=%.1f battery_pct=%s',
                 self._wanted.device,
                 self.state.kind,
+                self.state.described.get("model", ""),
                 now_s - self._out_s,
                 self.state.battery_pct,
             )
