@@ -22,8 +22,8 @@ def device(
         head = bytes([0xF0, data[0], data[1]])
         if data == b"\x01\x02":  # in two replies, as long ones come
             return [
-                (pmd.CONTROL, head + b"\0\1" + OFFERED[:10]),
-                (pmd.CONTROL, head + b"\0\0" + OFFERED[10:]),
+                (pmd.CONTROL, head + b"\0\1" + OFFERED[:7]),
+                (pmd.CONTROL, head + b"\0\0" + OFFERED[7:]),
             ]
         if data[0] == pmd.START and data[1] == pmd.ACC and not status:
             return [(pmd.CONTROL, head + b"\0\0" + struct.pack("<BBf", 5, 1, factor))]
