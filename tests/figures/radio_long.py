@@ -1,4 +1,8 @@
-"""A hundred forced reconnects on the real bleak and the fake radio: ``python -m …``."""
+"""A hundred forced reconnects on the real bleak and the fake radio: ``python -m …``.
+
+Then how long each cause of an outage leaves its mark: from the cause's end to the first packet, at
+the radio's own speed.
+"""
 
 import asyncio
 import logging
@@ -10,11 +14,13 @@ from tests.fakes.bluez import FakeBluez
 from tests.fakes.clock import FastClock
 from tests.fakes.devices import Strap
 from tests.fakes.radio import radio
+from tests.radio.causes import CAUSES, back_s
 from tests.radio.listening import Listener, in_order, listening, until, wanted
 
 RECONNECTS = 100
 SPEED = 20
 SETTLE_S = 3.0
+TIMES = 3
 WAYS = ("link", "silence", "adapter", "bluetoothd")
 """What ends a link; the strap's own loss of it as often as the others together."""
 
@@ -33,14 +39,8 @@ async def reconnected(bluez: FakeBluez, strap: Strap, listener: Listener) -> Cou
             strap.mute = True
             await until(lambda: not strap.connected)
             strap.mute = False
-        elif way == "adapter":
-            bluez.set_powered(False)
-            await bluez.clock.sleep(2)
-            bluez.set_powered(True)
         else:
-            await bluez.crash()
-            await bluez.clock.sleep(1)
-            await bluez.start()
+            await back_s(bluez, strap, way)
     await until(lambda: strap.links == RECONNECTS + 1)
     await listener.beats(5)
     return ended
@@ -60,7 +60,8 @@ def compared(got: Sequence[int], sent: Sequence[int]) -> tuple[int, int]:
     return doubled, lost + len(sent) - at
 
 
-async def run() -> None:
+async def hundred() -> None:
+    """Force the reconnects, and compare."""
     strap = Strap()
     async with (
         radio(strap, clock=FastClock(SPEED)) as bluez,
@@ -83,9 +84,23 @@ async def run() -> None:
     )
 
 
+async def outages() -> None:
+    """Time the causes, each some times over."""
+    for cause in CAUSES:
+        took_s = []
+        for _ in range(TIMES):
+            strap = Strap()
+            async with radio(strap) as bluez, listening(bluez, wanted(strap)) as (listener,):
+                await listener.beats(3)
+                took_s.append(await back_s(bluez, strap, cause))
+        told = ", ".join(f"{each:.1f}" for each in took_s)
+        print(f"data again after {cause}: {told} s")
+
+
 def main() -> None:
     logging.getLogger().setLevel(logging.CRITICAL)  # each of a hundred outages is a warning
-    asyncio.run(run())
+    asyncio.run(hundred())
+    asyncio.run(outages())
 
 
 if __name__ == "__main__":
