@@ -55,7 +55,7 @@ async def until_trusted(
         if told.why != said:
             said = told.why
             log.warning(
-                'clock=untrusted why="%s" nothing is said until it is, '
+                'clock=untrusted why="%s" nothing is said or recorded until it is, '
                 'or agent.toml says clock = "trusted"',
                 said,
             )
