@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -66,6 +67,8 @@ async def until_trusted(
 
 def kernel_synchronised() -> bool | None:
     """Return what adjtimex says; None where there is none."""
+    if sys.platform != "linux":
+        return None
     try:
         call = ctypes.CDLL(None, use_errno=True).adjtimex
     except (AttributeError, OSError):

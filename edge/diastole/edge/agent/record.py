@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import signal
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from diastole.edge.mqtt import Connection, Received
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Mark
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
+from diastole.edge.stopping import when_asked
 from diastole.edge.wire.topics import NOBODY
 
 LOOK_S: Final = 0.5
@@ -163,8 +163,7 @@ def record(agent: Agent, folder: Path | None) -> int:
 
 async def _record(agent: Agent, folder: Path) -> int:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    when_asked(stop.set)
     sources = await asyncio.to_thread(agent.sources)
     clock = SystemClock()
     if agent.clock == "checked" and any(source.live for _, source in sources):
