@@ -6,7 +6,8 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -17,8 +18,11 @@ from diastole.edge.agent.settings import Agent, Subject
 from diastole.edge.agent.tape import FOLDER, Tape
 from diastole.edge.agent.topics import handed_over, subscriptions
 from diastole.edge.clock import Clock, SystemClock
+from diastole.edge.errors import OutputError
 from diastole.edge.formats.session import Header
+from diastole.edge.locks import Lock, is_held
 from diastole.edge.mqtt import Connection, Received
+from diastole.edge.outputs import make_folder
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Mark
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
@@ -27,6 +31,8 @@ from diastole.edge.wire.topics import NOBODY
 
 LOOK_S: Final = 0.5
 FLUSH_S: Final = 5.0
+HELD: Final = "record.held"
+"""Locked in the agent's folder while its devices are recorded, for who asks what has them."""
 OK: Final = 0
 FAILED: Final = 1
 
@@ -76,7 +82,7 @@ class Recorder:
     def __init__(
         self, agent: Agent, sources: Sequence[tuple[str, Source]], folder: Path, clock: Clock
     ) -> None:
-        self._clock = clock
+        self._clock, self._held = clock, agent.folder / HELD
         names = {subject.name for subject in agent.subjects}
         self._inbox = Inbox(names, handed_over(agent, sources), clock)
         self._arrived = asyncio.Event()
@@ -111,6 +117,10 @@ class Recorder:
 
     async def until(self, stop: asyncio.Event) -> None:
         """Record; the sessions are whole in the end, whatever ends it."""
+        with _held(self._held):
+            await self._record(stop)
+
+    async def _record(self, stop: asyncio.Event) -> None:
         inlets = [inlet for one in self.worn.values() for inlet in one.inlets]
         feeds = [
             asyncio.create_task(inlet.run(self._clock, None, self._arrived.set)) for inlet in inlets
@@ -143,6 +153,21 @@ class Recorder:
 
     async def _idle(self, stop: asyncio.Event) -> None:
         await _first(stop.wait(), self._arrived.wait(), timeout_s=LOOK_S)
+
+
+def is_recording(agent: Agent) -> bool:
+    """Return whether a recording of the agent's devices is going on."""
+    return is_held(agent.folder / HELD)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold a file; where that cannot be, what is recorded is recorded all the same."""
+    with ExitStack() as held:
+        with suppress(OSError, OutputError):
+            make_folder(path.parent, 0o700)
+            held.callback(Lock(path).close)
+        yield
 
 
 async def _first(*waits: Coroutine[Any, Any, object], timeout_s: float | None = None) -> None:
