@@ -28,6 +28,7 @@ check: $(VENV)/ready-dev ## style, types and imports alone
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 edge ingest
 	$(BIN)/lint-imports
 
 format: $(VENV)/ready-dev ## put the code into its style

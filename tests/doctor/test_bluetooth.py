@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from diastole.edge.agent.devices import Bluetooth
+from diastole.edge.agent.record import Recorder, is_recording
 from diastole.edge.agent.settings import Agent, Subject
 from diastole.edge.doctor import bluetooth as room
 from diastole.edge.doctor.bluetooth import blocked, of_bluetooth
 from diastole.edge.doctor.finding import Finding
+from diastole.edge.sources.ble.radio import Radio
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.bus import PrivateBus
 from tests.fakes.devices import Strap, Watch
 from tests.fakes.peripheral import Peripheral
 from tests.fakes.radio import another_subscriber, radio
+from tests.radio.listening import play, until
 
 
 @contextmanager
@@ -123,8 +126,33 @@ def test_a_device_that_another_program_has_is_told(tmp_path: Path) -> None:
                 return await asyncio.to_thread(found, tmp_path, wanted(strap.address))
 
     one = asyncio.run(story())["device strap"]
-    assert (one.state, "another program" in one.what) == ("fail", True)
+    assert (one.state, "is subscribed to" in one.what) == ("warn", True)
+    assert "--state DIR" in one.remedy
     assert f"bluetoothctl disconnect {strap.address}" in one.remedy
+
+
+def test_a_device_that_is_recorded_is_where_it_should_be(tmp_path: Path) -> None:
+    strap = Strap()
+    item = wanted(strap.address)
+    agent = Agent(state=str(tmp_path / "state"), subjects=[Subject(name="p-1")], bluetooth=[item])
+    found_by_then: list[Finding] = []
+
+    async def story(bluez: FakeBluez) -> None:
+        recorder = Recorder(agent, [("p-1", item.source(Radio()))], tmp_path / "out", bluez.clock)
+        stop = asyncio.Event()
+        recording = asyncio.create_task(recorder.until(stop))
+        await until(lambda: strap.heard or recording.done())
+        found_by_then.extend(await asyncio.to_thread(lambda: list(of_bluetooth(agent))))
+        stop.set()
+        await recording
+
+    play(story, strap)
+    one = found_by_then[-1]
+    assert (one.state, one.what) == (
+        "ok",
+        f"{strap.address} is linked, and diastole record is running",
+    )
+    assert not is_recording(agent)
 
 
 def test_a_machine_without_bluetoothd_or_without_a_bus_is_told(

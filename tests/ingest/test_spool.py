@@ -140,9 +140,9 @@ def test_what_was_let_go_is_room_for_what_comes(
 
     def disk(_: Path) -> SimpleNamespace:
         taken = 4096 * spool._db.execute("PRAGMA page_count").fetchone()[0]
-        return SimpleNamespace(f_bavail=3_000_000 - taken, f_frsize=1)
+        return SimpleNamespace(free=3_000_000 - taken)
 
-    monkeypatch.setattr("diastole.ingest.spool.os.statvfs", disk)
+    monkeypatch.setattr("diastole.ingest.spool.shutil.disk_usage", disk)
 
     def fill() -> None:
         for _ in range(30):

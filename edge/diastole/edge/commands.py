@@ -163,11 +163,11 @@ def _shows() -> None:
     """Let a verb that shows what happens end tidily by any signal, and show no log beside it."""
     import io
     import logging
-    import signal
     import sys
+
+    from diastole.edge.stopping import interrupts
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a mark may hold what a terminal cannot show
     logging.getLogger("diastole").addHandler(logging.NullHandler())
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    interrupts()

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,13 +16,10 @@ ALIVE: Final = "WATCHDOG=1"
 def notify(state: str) -> None:
     """Tell systemd, where it asked to be told; never fails."""
     place = os.environ.get("NOTIFY_SOCKET", "")
-    if place[:1] not in ("/", "@"):
+    if sys.platform == "win32" or place[:1] not in ("/", "@"):
         return
     address = "\0" + place[1:] if place.startswith("@") else place
-    with (
-        suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to,
-    ):
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
         to.setblocking(False)
         to.sendto(state.encode(), address)
 

@@ -1,8 +1,6 @@
 """``diastole ingest``: connection, receiver and worker joined, watched, and ended in order."""
 
-import fcntl
 import logging
-import os
 import signal
 import threading
 import time
@@ -14,6 +12,7 @@ from traceback import format_exception
 from typing import Final
 
 from diastole.edge.errors import DiastoleError, InputError
+from diastole.edge.locks import Lock, is_held
 from diastole.edge.mqtt import Connection
 from diastole.edge.notify import READY, STOPPING, Watchdog, notify
 from diastole.edge.outputs import make_folder
@@ -168,33 +167,22 @@ def serve(settings: Ingest) -> int:
 
 def is_running(spool: Path) -> bool:
     """Return whether a process works with this spool."""
-    place = _lock_of(spool)
-    if not place.exists():
-        return False
-    lock = os.open(place, os.O_RDWR)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return is_held(_lock_of(spool))
 
 
 @contextmanager
 def _alone(spool: Path) -> Iterator[None]:
     """Hold the spool; raise InputError where another process has it."""
     make_folder(spool.parent, 0o700)
-    lock = os.open(_lock_of(spool), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            what = f"another process works with the spool {spool}"
-            raise InputError(what, "stop it, or name another [spool] path") from None
+        lock = Lock(_lock_of(spool))
+    except BlockingIOError:
+        what = f"another process works with the spool {spool}"
+        raise InputError(what, "stop it, or name another [spool] path") from None
+    try:
         yield
     finally:
-        os.close(lock)
+        lock.close()
 
 
 def _lock_of(spool: Path) -> Path:

@@ -4,7 +4,7 @@ Each thread opens a :class:`Spool` of its own on it; the file is made or mended 
 :func:`prepared`. Once it is in here, a message may be acknowledged.
 """
 
-import os
+import shutil
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -244,8 +244,7 @@ class Spool:
 
     def free_bytes(self) -> int:
         """Return the room on the disk, and that within the file, which is used first."""
-        disk = os.statvfs(self.path.parent)
-        return disk.f_bavail * disk.f_frsize + self._pages("freelist_count")
+        return shutil.disk_usage(self.path.parent).free + self._pages("freelist_count")
 
     def _pages(self, which: str) -> int:
         size, pages = (

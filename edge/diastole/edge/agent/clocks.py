@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import logging
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -55,7 +56,7 @@ async def until_trusted(
         if told.why != said:
             said = told.why
             log.warning(
-                'clock=untrusted why="%s" nothing is said until it is, '
+                'clock=untrusted why="%s" nothing is said or recorded until it is, '
                 'or agent.toml says clock = "trusted"',
                 said,
             )
@@ -66,6 +67,8 @@ async def until_trusted(
 
 def kernel_synchronised() -> bool | None:
     """Return what adjtimex says; None where there is none."""
+    if sys.platform != "linux":
+        return None
     try:
         call = ctypes.CDLL(None, use_errno=True).adjtimex
     except (AttributeError, OSError):

@@ -1,6 +1,5 @@
 """The status of the agent and of its devices: once a minute, and when something changes."""
 
-import resource
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,9 @@ from diastole.edge.delivery.limits import Depth
 from diastole.edge.records import SECOND_NS, Status
 from diastole.edge.sources.live import Source
 from diastole.edge.wire.topics import NOBODY, Stream
+
+if sys.platform != "win32":
+    import resource
 
 EVERY_S: Final = 60.0
 CHANGED_S: Final = 5.0
@@ -77,13 +79,14 @@ class Health:
             "uptime_s": round(now_s - self._begun_s, 1),
             "outbox_rows": float(seen.depth.rows),
             "cpu_s": round(time.process_time(), 2),
-            "rss_mb": rss_mb(),
             "clock_back": 0.0,
             **{f"dropped_{reason}": float(n) for reason, n in seen.depth.dropped.items()},
             **{name: float(n) for name, n in seen.counts.items()},
         }
         if seen.depth.oldest_ns is not None:
             values["oldest_s"] = round(max(wall_ns - seen.depth.oldest_ns, 0) / SECOND_NS, 1)
+        if (held_mb := rss_mb()) is not None:
+            values["rss_mb"] = held_mb
         if self.read_s is not None:
             values["reading_age_s"] = round(now_s - self.read_s, 1)
         text = {
@@ -120,11 +123,13 @@ class Devices:
             yield Item(subject, Stream.STATUS, status)
 
 
-def rss_mb() -> float:
-    """Return the memory that this process holds; where the system does not tell, its most."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return round(most / (1e6 if sys.platform == "darwin" else 1e3), 1)
-    return round(pages * resource.getpagesize() / 1e6, 1)
+def rss_mb() -> float | None:
+    """Return the memory that this process holds; its most, or None, by what the system tells."""
+    if sys.platform != "win32":
+        try:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        except OSError:
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            return round(most / (1e6 if sys.platform == "darwin" else 1e3), 1)
+        return round(pages * resource.getpagesize() / 1e6, 1)
+    return None

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +27,7 @@ from diastole.edge.notify import READY, STOPPING, Watchdog, notify
 from diastole.edge.records import Mark
 from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
+from diastole.edge.stopping import when_asked
 from diastole.edge.wire.topics import NOBODY, Stream
 
 OK: Final = 0
@@ -296,9 +296,7 @@ def run_agent(agent: Agent, folder: Path) -> int:
 
 async def _until_told(agent: Agent, folder: Path) -> int:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    when_asked(stop.set)
     sources = await asyncio.to_thread(agent.sources)
     run = Run(agent, sources, clock=SystemClock(), trust=system_trust, folder=folder)
     return await run.until(stop)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-from diastole.edge.chunks import Chunk, join
+from diastole.edge.agent.late import count, in_time
+from diastole.edge.chunks import Chunk
 from diastole.edge.errors import OutputError
 from diastole.edge.formats.recorder import SessionWriter
 from diastole.edge.formats.session import Header
@@ -24,8 +25,10 @@ class Tape:
 
     def __init__(self, path: Path, header: Header, until_ns: int = -LATEST_NS) -> None:
         self.path = path
-        self.beats = self.marks = 0
-        self._until_ns = until_ns
+        self.beats = self.marks = self.late = 0
+        """How many it holds; and how many other records came too late, and are not in it."""
+        self.until_ns = until_ns
+        """How far it has been told; what is older is late."""
         make_folder(path.parent, 0o700)
         self._writer = SessionWriter(path, header)
         path.chmod(0o600)
@@ -38,8 +41,9 @@ class Tape:
 
     def take(self, pieces: Sequence[Chunk], until_ns: int) -> None:
         """Keep what came; what is older than was told before is late for the pipeline, too."""
-        _, chunk = join([Chunk(until_ns), *pieces]).split(self._until_ns)
-        self._until_ns = max(until_ns, self._until_ns)
+        late, chunk = in_time(pieces, until_ns, self.until_ns)
+        self.late += count(late)
+        self.until_ns = chunk.until_ns
         self.beats, self.marks = self.beats + len(chunk.beats), self.marks + len(chunk.marks)
         self._writer.append(chunk)
 

@@ -3,16 +3,16 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
 import numpy as np
 
+from diastole.edge.agent.late import count, in_time
 from diastole.edge.agent.means import Means
 from diastole.edge.agent.nouns import beats_of, readings_of
 from diastole.edge.agent.settings import Subject
-from diastole.edge.chunks import Chunk, join
+from diastole.edge.chunks import Chunk
 from diastole.edge.delivery import Item
 from diastole.edge.errors import InputError
 from diastole.edge.pipeline import episodes, observe
@@ -87,12 +87,10 @@ class Wearer:
         if not pieces and until_ns <= self._until_ns:
             return []
         self._finished = False
-        came = join([Chunk(until_ns), *pieces])
-        items = [Item(self.name, Stream.MARK, mark) for mark in came.marks]
-        late, chunk = came.split(self._until_ns)
+        late, chunk = in_time(pieces, until_ns, self._until_ns)
         self._count_late(late)
-        self._until_ns = max(until_ns, self._until_ns)
-        chunk = replace(chunk, until_ns=self._until_ns)
+        self._until_ns = chunk.until_ns
+        items = [Item(self.name, Stream.MARK, mark) for mark in chunk.marks]
         self._count_passed_over(chunk)
         means = self._means
         observed, observations, judged = observe.step(
@@ -156,9 +154,7 @@ class Wearer:
     def _count_late(self, late: Chunk) -> None:
         """Count what came too late to be used, and the windows that are not told again for it."""
         beats, rates = (rows["time_ns"] for rows in (late.beats, late.heart_rates))
-        n = len(beats) + len(rates) + len(late.motions)
-        n += sum(len(run.values) for run in late.samples)
-        if n:
+        if n := count(late):
             self.counts["late"] += n
         hops = np.unique(-(-np.concatenate([beats, rates]) // HOP_NS))
         hops = hops[(hops * HOP_NS <= self._emitted_ns) & (hops != self._back_hop)]

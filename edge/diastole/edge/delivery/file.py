@@ -1,6 +1,5 @@
 """The outbox's file: its tables, how it is opened, and who may hold it."""
 
-import fcntl
 import os
 import sqlite3
 import struct
@@ -10,6 +9,7 @@ from typing import Final
 
 from diastole.edge.delivery.limits import RECORD_COST, Depth
 from diastole.edge.errors import BadFile
+from diastole.edge.locks import Lock
 from diastole.edge.outputs import make_folder
 
 VERSION: Final = 1
@@ -82,27 +82,27 @@ class Guard:
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".held")
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
+            self._lock = Lock(self.path)
+        except BlockingIOError:
             what = "another agent holds this outbox"
             raise BadFile(path, what, "stop that one, or give this one another folder") from None
 
     @property
     def token(self) -> bytes:
         """What was written at the last opening; empty where no file was begun here."""
-        return os.pread(self._file, TOKEN, 0)
+        self._lock.file.seek(0)
+        return self._lock.file.read(TOKEN)
 
     def renew(self, token: bytes) -> None:
         """Remember a token."""
-        os.pwrite(self._file, token, 0)
-        os.fsync(self._file)
+        self._lock.file.seek(0)
+        self._lock.file.write(token)
+        os.fsync(self._lock.file.fileno())
 
     def close(self) -> None:
         """Let another have the outbox."""
-        os.close(self._file)
+        self._lock.close()
 
 
 def folder_of(path: Path) -> None:

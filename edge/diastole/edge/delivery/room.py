@@ -1,6 +1,7 @@
 """Room on the disk: a low-water mark, and a ballast thrown off when the disk is full after all."""
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -53,8 +54,8 @@ class Room:
     def _free(self) -> tuple[int, int]:
         """Return how many bytes are free, and how many should stay so; none without a folder."""
         try:
-            disk = os.statvfs(self._folder)
+            disk = shutil.disk_usage(self._folder)
         except OSError:  # what became of it is for the file's own check to say
             return 0, 0
-        low = min(LOW_WATER, max(LEAST, disk.f_blocks * disk.f_frsize // 20))
-        return disk.f_bavail * disk.f_frsize, low
+        low = min(LOW_WATER, max(LEAST, disk.total // 20))
+        return disk.free, low

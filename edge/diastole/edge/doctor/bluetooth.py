@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from diastole.edge.agent.devices import Bluetooth
+from diastole.edge.agent.record import is_recording
 from diastole.edge.agent.settings import Agent
 from diastole.edge.clock import SystemClock
 from diastole.edge.doctor import outbox
@@ -104,7 +105,7 @@ def _adapter(bluez: Bluez, name: str | None) -> Finding:
 
 
 def _devices(agent: Agent, bluez: Bluez) -> Iterator[Finding]:
-    running = outbox.owned(agent.folder / "outbox.db")
+    ours = _ours(agent)
     linked = {
         k: device
         for k, item in enumerate(agent.bluetooth)
@@ -115,19 +116,29 @@ def _devices(agent: Agent, bluez: Bluez) -> Iterator[Finding]:
     for k, item in enumerate(agent.bluetooth):
         name = f"device {item.device}"
         if k in linked:
-            yield _linked(name, linked[k], running=running)
+            yield _linked(name, linked[k], ours)
         else:
             yield _found(name, item, [one for one in seen if _is(item, one)])
 
 
-def _linked(name: str, device: Known, *, running: bool) -> Finding:
-    """Return whose a linked device is."""
-    if running:
-        return Finding(name, "ok", f"{device.address} is linked, and the agent is running")
+def _ours(agent: Agent) -> str | None:
+    """Return which program of ours has the agent's devices, as far as its folder tells."""
+    if outbox.owned(agent.folder / "outbox.db"):
+        return "the agent"
+    return "diastole record" if is_recording(agent) else None
+
+
+def _linked(name: str, device: Known, ours: str | None) -> Finding:
+    """Return whose a linked device is; bluetoothd does not tell."""
+    if ours is not None:
+        return Finding(name, "ok", f"{device.address} is linked, and {ours} is running")
     doing = "subscribed to" if device.notifying else "linked with"
-    what = f"another program of this machine is {doing} {device.address}"
-    remedy = f"end that program, or: bluetoothctl disconnect {device.address}"
-    return Finding(name, "fail" if device.notifying else "warn", what, remedy)
+    what = f"a program of this machine is {doing} {device.address}, and none of this state folder"
+    remedy = (
+        "a diastole run or record of another folder is asked for by --state DIR; "
+        f"any other program: end it, or bluetoothctl disconnect {device.address}"
+    )
+    return Finding(name, "warn", what, remedy)
 
 
 def _found(name: str, item: Bluetooth, fit: list[Seen]) -> Finding:

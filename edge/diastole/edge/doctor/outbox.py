@@ -1,7 +1,5 @@
 """What an agent's outbox holds, asked while the agent may be running."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ from diastole.edge.delivery.file import depth_at
 from diastole.edge.delivery.produced import Produced
 from diastole.edge.doctor.finding import Finding
 from diastole.edge.errors import shown
+from diastole.edge.locks import is_held
 from diastole.edge.records import SECOND_NS
 from diastole.edge.wire.topics import NOBODY, Stream
 
@@ -45,17 +44,7 @@ def depth(path: Path) -> Iterator[Finding]:
 
 def owned(path: Path) -> bool:
     """Return whether an agent is running on it."""
-    try:
-        file = os.open(path.with_name(f"{path.name}.held"), os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False
+    return is_held(path.with_name(f"{path.name}.held"))
 
 
 def greeting(streams: Iterable[Produced]) -> dict[str, tuple[int, int]]:
