@@ -93,3 +93,18 @@ def test_what_is_of_no_use_is_counted_and_what_is_linked_has_no_signal() -> None
     Console(file=text, width=120).print(drawn([one("polar", None), one(None, -50)]))
     assert "linked here" in text.getvalue()
     assert "and 1 that this version can take nothing from" in text.getvalue()
+
+
+def test_an_address_can_be_copied_from_a_narrow_terminal() -> None:
+    one = Found(
+        address="F0:13:C3:00:00:10",
+        name="a name that is long enough to need two lines",
+        rssi_dbm=-60,
+        services=["heart rate"],
+        kind="heart_rate_service",
+        intervals=Gives.HEART_RATE,
+        never="variability: no RMSSD, ever",
+    )
+    text = io.StringIO()
+    Console(file=text, width=80, color_system=None).print(drawn([one]))
+    assert one.address in text.getvalue()

@@ -169,7 +169,7 @@ def drawn(devices: Iterable[Found]) -> Table:
     """Return the devices of use as a table; the others are counted under it."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for heading in ("name", "address", "signal", "services", "intervals", "never gives"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "address")  # to be copied
     others = 0
     for one in devices:
         if one.intervals is None:
