@@ -19,6 +19,8 @@ from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, Mark
 from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire import encode
 from tests.agent.test_run import held
+from tests.mqtt.talk import Talk
+from tests.servers import mosquitto, until
 
 OWN = Phone(subject="anna", device="strap")
 LOGGER = Phone(subject="anna", device="strap", kind="polar-sensor-logger", topic="psl")
@@ -28,18 +30,21 @@ MARKS = "diastole/in/v1/home/agent/anna/-"
 class Machine:
     """An agent's machine: its clock, whether it is trusted, and what it has acknowledged."""
 
-    def __init__(self, phone: Phone, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.clock, self.trusted, self.asked = _Clock(), True, 0
+    def __init__(
+        self, phone: Phone, folder: Path, monkeypatch: pytest.MonkeyPatch, port: int = 1
+    ) -> None:
+        self.clock, self.trusted, self.asked, self.came = _Clock(), True, 0, 0
         self.acknowledged: list[Received] = []
         self.agent = Agent(
             engine="vectorised",
             model="none",
-            broker=Broker(port=1),
+            broker=Broker(port=port),
             subjects=[Subject(name="anna", beats=True)],
             phone=[phone],
         )
         self._phone, self._folder = phone, folder
         monkeypatch.setattr("diastole.edge.agent.clocks.AGAIN_S", 0.01)
+        monkeypatch.setattr("diastole.edge.agent.line.FAREWELL_S", 0.1)
         monkeypatch.setattr(
             Connection, "acknowledge", lambda _, received: self.acknowledged.append(received)
         )
@@ -56,6 +61,13 @@ class Machine:
                 trust=self._trust,
                 folder=self._folder / "state",
             )
+            take_in = one._take_in
+
+            def counted(received: Received) -> None:
+                take_in(received)
+                self.came += 1
+
+            one._take_in = counted  # type: ignore[method-assign]
             for received in came:
                 one._take_in(received)
             stop = asyncio.Event()
@@ -132,19 +144,37 @@ def test_an_agent_stopped_before_its_clock_is_trusted_acknowledges_nothing(
 def test_what_the_broker_sends_again_is_known_by_the_run_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = Machine(LOGGER, tmp_path, monkeypatch)
     first_ms = time.time_ns() // 10**6 - 80_000
-    machine.clock.off_ns = -20 * SECOND_NS
-    came = [
-        machine.received(
-            json.dumps({"timeStamp": first_ms + 1000 * s + s * 37 % 200, "rr": [1000]}).encode(), s
-        )
+    said = [
+        json.dumps({"timeStamp": first_ms + 1000 * s + s * 37 % 200, "rr": [1000]}).encode()
         for s in range(80)
     ]
-    machine.run(came[:60], lambda: machine.has_acknowledged(60))
-    machine.clock.off_ns = 0
-    again = machine.run(came[50:], lambda: machine.has_acknowledged(60 + 30))
-    assert again.dropped == {"doubled": 10}
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with mosquitto(folder) as broker, Talk(broker.port, "logger") as logger:
+        logger.up()
+
+        def log(messages: Sequence[bytes]) -> None:
+            for message in messages:  # nobody listens yet: "no matching subscribers"
+                until(lambda: logger.send("psl/hr", message) is None, "the agent")  # noqa: B023
+
+        machine = Machine(LOGGER, tmp_path, monkeypatch, broker.port)
+
+        async def before_a_kill() -> None:
+            await asyncio.to_thread(log, said[:60])
+            await machine.has_acknowledged(60)  # and the broker has not heard of it
+
+        async def after_it() -> None:
+            await asyncio.to_thread(log, said[60:])
+            await _until(lambda: machine.came == 60 + 80)  # before any source has been opened
+            machine.trusted = True
+            await machine.has_acknowledged(60 + 80)
+
+        # The last stamp is of a moment ago: a backlog of which the end is not seen waits for it.
+        machine.clock.off_ns = -22 * SECOND_NS
+        machine.run([], before_a_kill)
+        machine.clock.off_ns, machine.trusted = -2 * SECOND_NS, False
+        assert machine.run([], after_it).dropped == {"doubled": 60}
 
 
 def test_a_message_that_is_sent_again_passes_the_gate_once_as_it_was_sent_last() -> None:
