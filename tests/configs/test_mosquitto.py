@@ -1,5 +1,6 @@
 """The broker's files as they stand, and the lines that make its certificates and users."""
 
+import os
 import re
 import shutil
 import socket
@@ -116,8 +117,10 @@ def test_the_broker_of_a_phone_keeps_what_came_while_the_agent_was_away(tmp_path
     *before, last = [line.strip() for line in block.strip().splitlines()]
     assert last == "mosquitto -c mosquitto.conf"
     debian = 'proot-distro() { shift 3; "$@"; }\ntermux-wake-lock() { :; }\n'
-    script = debian + "\n".join(before).replace("/root/diastole", str(ROOT))
-    subprocess.run(["bash", "-euc", script], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "diastole").symlink_to(ROOT)
+    command = ["bash", "-euc", debian + "\n".join(before)]
+    home = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run(command, cwd=tmp_path, env=home, check=True, capture_output=True)
     conf = tmp_path / "broker" / "mosquitto.conf"
     told = [str(k).encode() for k in range(2000)]
 
