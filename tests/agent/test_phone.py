@@ -98,7 +98,9 @@ def test_a_kill_in_a_backlog_of_polar_sensor_logger_neither_doubles_nor_loses(
     until(lambda: device(ingest), "the device's status", 60)
     first_ms = time.time_ns() // 10**6 - 600_000
     told = [
-        json.dumps({"timeStamp": first_ms + 1000 * k, "hr": 60, "rr": [1000]}).encode()
+        json.dumps(
+            {"timeStamp": first_ms + 1000 * k + k * 37 % 200, "hr": 60, "rr": [1000]}
+        ).encode()
         for k in range(600)
     ]
     hand(broker.port, [("psl/hr", one) for one in told[:300]])
@@ -108,8 +110,9 @@ def test_a_kill_in_a_backlog_of_polar_sensor_logger_neither_doubles_nor_loses(
     again = Process(tmp_path, "run", str(path))
     until(lambda: len(set(times(ingest))) >= 590, "the others", 60)
     assert again.terminate() == 0, again.said()
-    came = [time_ns // 10**6 for time_ns in times(ingest)]
-    assert came == [first_ms + 1000 * k for k in range(len(came))]
+    # A beat that came twice or never moves all behind it by a second.
+    off_ms = [t // 10**6 - first_ms - 1000 * k for k, t in enumerate(times(ingest))]
+    assert -250 < min(off_ms) <= max(off_ms) < 250
 
 
 def test_what_is_wrong_is_counted_and_named_and_the_rest_goes_on(

@@ -1,5 +1,6 @@
 """The broker's files as they stand, and the lines that make its certificates and users."""
 
+import os
 import re
 import shutil
 import socket
@@ -108,6 +109,37 @@ def test_the_broker_of_one_machine_needs_no_settings_and_keeps_what_it_took(
     with Talk(Broker(), "ingest", "a", session_expiry_s=60) as ingest:
         until(lambda: ingest.received, "what was kept over the restart")
     assert "Error" not in loopback.said()
+
+
+def test_the_broker_of_a_phone_keeps_what_came_while_the_agent_was_away(tmp_path: Path) -> None:
+    page = (CONFIGS / "phone.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n( +termux-wake-lock\n.*?)```", page, re.DOTALL)
+    *before, last = [line.strip() for line in block.strip().splitlines()]
+    assert last == "mosquitto -c mosquitto.conf"
+    debian = 'proot-distro() { shift 3; "$@"; }\ntermux-wake-lock() { :; }\n'
+    (tmp_path / "diastole").symlink_to(ROOT)
+    command = ["bash", "-euc", debian + "\n".join(before)]
+    home = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run(command, cwd=tmp_path, env=home, check=True, capture_output=True)
+    conf = tmp_path / "broker" / "mosquitto.conf"
+    told = [str(k).encode() for k in range(2000)]
+
+    def agent() -> Talk:
+        return Talk(Broker(), "agent", "psl/hr", session_expiry_s=60, receive_maximum=1000)
+
+    with alone_on(1883), mosquitto_as_it_stands(conf, 1883) as running:
+        with Talk(Broker(), "logger") as logger:
+            logger.up()
+            with agent():
+                until(lambda: logger.send("psl/hr", b"first") is None, "the agent to listen")
+            for payload in told:
+                logger.connection.publish("psl/hr", payload)
+            until(lambda: len([a for a in logger.answers if a[2] is None]) == 2001, "the broker")
+        running.stop()
+        running.start()
+        with agent() as again:
+            until(lambda: told[-1] in again.payloads, "what was kept")
+            assert again.payloads[-2000:] == told
 
 
 def test_each_role_is_delivered_what_is_its_own_and_nothing_else(lan: Running) -> None:

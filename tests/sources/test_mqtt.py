@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from diastole.edge.chunks import BREAK_REASONS, Chunk
 from diastole.edge.mqtt import Received
-from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, BreakReason
+from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, BreakReason, Mark
 from diastole.edge.sources.live import closed
-from diastole.edge.sources.mqtt import HandedOver, OwnRecords
+from diastole.edge.sources.mqtt import HandedOver
+from diastole.edge.sources.own_records import OwnRecords
 from diastole.edge.sources.polar_logger import PolarLogger
 from diastole.edge.wire import BadRecord, encode
 from tests.sources.played import FakeClock
@@ -30,8 +31,12 @@ def beat(time_ns: int) -> Beat:
     return Beat(device="strap", time_ns=time_ns, rr_ms=1000.0, kind=BeatKind.RR)
 
 
-def message(records: Iterable[Beat]) -> bytes:
-    return b"[" + b",".join(map(encode, records)) + b"]"
+def mark(time_ns: int, text: str = "tea") -> Mark:
+    return Mark(device="-", time_ns=time_ns, text=text, by="wearer")
+
+
+def message(records: Iterable[Beat | Mark]) -> bytes:
+    return b"[" + b",".join(encode(record) for record in records) + b"]"
 
 
 def ticket(mid: int = 1) -> Received:
@@ -132,6 +137,41 @@ def test_what_cannot_be_is_counted_by_its_reason(record: dict[str, object], why:
     assert one.dropped == {why: 1}
 
 
+def test_a_mark_in_a_list_is_placed_by_the_sender_s_clock_as_the_records_beside_it() -> None:
+    one, chunks = source(), []
+    for s in range(60):
+        at_ns = NOW + (s - 3600) * SECOND_NS
+        marks = [mark(at_ns)] if s == 40 else []
+        one.hand(message([beat(at_ns), *marks]), ticket(), NOW + s * SECOND_NS)
+        chunks.append(one.cut(NOW + s * SECOND_NS))
+    assert seconds(chunks) == list(range(60))
+    assert [m for chunk in chunks for m in chunk.marks] == [mark(NOW + 40 * SECOND_NS)]
+
+
+def test_a_mark_alone_waits_with_the_records_before_it() -> None:
+    one, chunks = source(), []
+    for s in range(20):
+        at_ns = NOW + (s - 3600) * SECOND_NS
+        one.hand(message([beat(at_ns)]), ticket(), NOW + s * SECOND_NS)
+        if s == 5:
+            one.hand(encode(mark(at_ns + 1)), ticket(), NOW + s * SECOND_NS)
+        chunks.append(one.cut(NOW + s * SECOND_NS))
+    assert [m for chunk in chunks for m in chunk.marks] == [mark(NOW + 5 * SECOND_NS + 1)]
+    assert not one.dropped
+
+
+def test_a_mark_of_what_has_been_told_is_late_and_one_that_comes_again_is_doubled() -> None:
+    one = source()
+    fed(one, [(0, 0), (5, 5)])
+    now = NOW + 6 * SECOND_NS
+    both = [mark(now), mark(now, "cake")]
+    one.hand(message([*both, *both, mark(now - 5 * SECOND_NS)]), ticket(), now)
+    chunk = one.cut(now)
+    assert list(chunk.marks) == both
+    assert chunk.until_ns == now + 1
+    assert one.dropped == {"doubled": 2, "late": 1}
+
+
 def test_a_ticket_comes_back_once_its_records_are_in_a_commit() -> None:
     one = source()
     one.hand(encode(beat(NOW)), ticket(1), NOW)
@@ -151,78 +191,89 @@ JSON = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["record", "device", "time_ns", "rr_ms", "kind", "timeStamp", "hr", "rr"]
+                [
+                    "record",
+                    "device",
+                    "time_ns",
+                    "rr_ms",
+                    "kind",
+                    "text",
+                    "by",
+                    "timeStamp",
+                    "hr",
+                    "rr",
+                    "deviceId",
+                ]
             ),
-            inner | st.sampled_from(["beat", "strap", "rr", "heart_rate"]),
+            inner | st.sampled_from(["beat", "strap", "rr", "heart_rate", "mark", "-"]),
             max_size=8,
         )
     ),
     max_leaves=10,
 )
 PAYLOADS = st.lists(st.binary(max_size=40) | JSON.map(lambda v: json.dumps(v).encode()), max_size=8)
-STAMPS = st.lists(st.tuples(st.integers(-4000, 4000), st.integers(0, 40)), max_size=30)
+MARK_STAMPS = st.none() | st.integers(-4000, 4000)
+STAMPS = st.lists(
+    st.tuples(st.integers(-4000, 4000), st.integers(0, 40), MARK_STAMPS, st.sampled_from([1, 2])),
+    max_size=30,
+)
+
+
+def records(chunks: Iterable[Chunk]) -> list[tuple[str, int, str]]:
+    """Give what each record is, when it is, and of a mark its text."""
+    rows = [
+        (name, int(time_ns), "")
+        for chunk in chunks
+        for name in ("beats", "heart_rates", "motions")
+        for time_ns in getattr(chunk, name)["time_ns"]
+    ]
+    return [*rows, *(("mark", m.time_ns, m.text) for chunk in chunks for m in chunk.marks)]
 
 
 @settings(deadline=None, max_examples=150)
 @given(PAYLOADS, STAMPS)
 def test_any_payload_and_any_stamp_are_counted_and_time_never_runs_back(
-    payloads: list[bytes], stamps: list[tuple[int, int]]
+    payloads: list[bytes], stamps: list[tuple[int, int, int | None, int]]
 ) -> None:
+    """Each stamp: of a beat, how long after the last, of a mark beside it, how often it comes."""
     for reader in (OwnRecords("strap"), PolarLogger("strap")):
         one = HandedOver("strap", reader, PATIENCE)
         now_ns, told, handed = NOW, [], 0
+        own = isinstance(reader, OwnRecords)
         for payload in payloads:
             try:
                 one.hand(payload, ticket(), now_ns)
             except BadRecord:
                 continue
+            if own:
+                handed += len(reader.read(payload).records)
             told.append(one.cut(now_ns))
-        for stamp_s, wait_s in stamps:
+        for stamp_s, wait_s, mark_s, times in stamps:
             now_ns += wait_s * SECOND_NS
             time_ns = NOW + stamp_s * SECOND_NS
-            own = isinstance(reader, OwnRecords)
+            both: list[Beat | Mark] = [beat(time_ns)]
+            if mark_s is not None:
+                both.append(mark(NOW + mark_s * SECOND_NS))
             polar = json.dumps({"timeStamp": time_ns // 10**6, "rr": [800]}).encode()
-            one.hand(encode(beat(time_ns)) if own else polar, ticket(), now_ns)
-            handed += 1
+            for _ in range(times):
+                one.hand(message(both) if own else polar, ticket(), now_ns)
+                handed += len(both)
             told.append(one.cut(now_ns))
         told.append(one.cut(now_ns + MINUTE_NS))
         untils = [chunk.until_ns for chunk in told]
         assert untils == sorted(untils)
-        for before, chunk in zip(untils, told[1:], strict=False):
-            first = chunk.first_ns()
+        for before, chunk in zip([0, *untils], told, strict=False):
+            first, last = chunk.first_ns(), chunk.last_ns()
             assert first is None or first >= before
-            last = chunk.last_ns()
             assert last is None or last < chunk.until_ns
-        if isinstance(reader, OwnRecords):
-            n = sum(len(chunk.beats) for chunk in told)
-            assert n + sum(one.dropped[w] for w in ("late", "doubled", "future")) >= handed
+        came = records(told)
+        assert len(set(came)) == len(came)
+        if own:
+            assert len(came) + sum(one.dropped[w] for w in ("late", "doubled", "future")) == handed
 
 
-def logged(time_ms: int, *rr: float, hr: float = 64) -> bytes:
-    return json.dumps({"deviceId": "1", "timeStamp": time_ms, "hr": hr, "rr": rr}).encode()
-
-
-def test_polar_sensor_logger_gives_beats_a_beat_clock_apart() -> None:
-    one = HandedOver("h10", PolarLogger("h10"), PATIENCE)
-    chunks = []
-    for k in range(60):
-        jitter_ms = (k * 37) % 200
-        one.hand(logged(NOW // 10**6 + 800 * k + jitter_ms, 800), ticket(), NOW + 800_000_000 * k)
-        chunks.append(one.cut(NOW + 800_000_000 * k))
-    beats = [row for chunk in chunks for row in chunk.beats.tolist()]
-    assert len(beats) == 60
-    assert [row[3] for row in beats] == [0.0] + [800.0] * 59
-    assert not any(len(chunk.heart_rates) for chunk in chunks)
-    one.hand(logged(NOW // 10**6 + 800 * 59 + (59 * 37) % 200, 800), ticket(), NOW)
-    one.hand(logged(NOW // 10**6 + 49_000, 0, hr=0), ticket(), NOW + 49 * SECOND_NS)
-    one.cut(NOW + 49 * SECOND_NS)
-    assert one.dropped == {"doubled": 1, "value": 2}
-
-
-def test_polar_sensor_logger_of_a_device_without_intervals_gives_its_heart_rate() -> None:
-    reader = PolarLogger("watch")
-    said = [reader.read(logged(NOW // 10**6 + 1000 * k)) for k in range(20)]
-    assert [len(one.records) for one in said] == [0] * 12 + [1] * 8
+def logged(time_ms: int, *rr: float, hr: float = 64, sensor: str = "1") -> bytes:
+    return json.dumps({"deviceId": sensor, "timeStamp": time_ms, "hr": hr, "rr": rr}).encode()
 
 
 def after(one: HandedOver, reader: OwnRecords | PolarLogger) -> HandedOver:

@@ -12,7 +12,8 @@ from diastole.edge.sources.ble.radio import Radio
 from diastole.edge.sources.ble.source import BleSource
 from diastole.edge.sources.ble.supervisor import Wanted
 from diastole.edge.sources.live import Source
-from diastole.edge.sources.mqtt import HandedOver, OwnRecords
+from diastole.edge.sources.mqtt import HandedOver
+from diastole.edge.sources.own_records import OwnRecords
 from diastole.edge.sources.polar_logger import PolarLogger
 from diastole.edge.wire.topics import ROOT, Inbound, Name
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -115,3 +115,25 @@ class Inbox:
         if not isinstance(record, Mark) or record.device != NOBODY:
             raise _Refused(Refusal.KIND, "only marks, of the device -, are taken")
         return Item(topic.subject, Stream.MARK, record)
+
+
+class Gate:
+    """Lets messages wait, of no time and unacknowledged, until somebody can take them."""
+
+    def __init__(self, take: Callable[[Received], None]) -> None:
+        self._take = take
+        self._waiting: dict[Received, Received] | None = {}
+        """By what stays the same when the broker sends a message again; None: it is open."""
+
+    def add(self, received: Received) -> None:
+        """Hand a message on, now or when the gate is opened."""
+        if self._waiting is None:
+            self._take(received)
+        else:
+            self._waiting[received._replace(generation=0)] = received
+
+    def open(self) -> None:
+        """Hand on what waits, in the order in which it came, and what comes from here on."""
+        waiting, self._waiting = self._waiting or {}, None
+        for received in waiting.values():
+            self._take(received)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,8 +11,8 @@ from typing import Any, Final
 from diastole.edge.agent.clocks import Trust, system_trust, until_trusted
 from diastole.edge.agent.dressing import dress, feed
 from diastole.edge.agent.health import Devices, Health, Seen
-from diastole.edge.agent.inbox import Inbox
-from diastole.edge.agent.inlets import take
+from diastole.edge.agent.inbox import Gate, Inbox
+from diastole.edge.agent.inlets import Inlet, take
 from diastole.edge.agent.line import Line
 from diastole.edge.agent.means import means_of
 from diastole.edge.agent.settings import Agent
@@ -62,6 +62,7 @@ class Run:
         self._inbox = Inbox(
             {subject.name for subject in agent.subjects}, handed_over(agent, sources), clock
         )
+        self._gate = Gate(self._inbox.add)
         self._arrived = asyncio.Event()
         self._pending = Pending()
         self._committed_s = clock.monotonic()
@@ -133,7 +134,7 @@ class Run:
             await _cancelled(*feeding)
 
     def _take_in(self, received: Received) -> None:
-        self._inbox.add(received)
+        self._gate.add(received)
         self._arrived.set()
 
     # ---- a tick
@@ -144,12 +145,20 @@ class Run:
         for worn in self._worn:
             if not worn.done:
                 more |= await self._step(worn)
+        if not any(inlet.silent for inlet, _ in self._handed_over):
+            self._gate.open()  # the clock is trusted, and each has taken up its cursor
         self._take_arrived()
         self._tell_health()
         due = self._clock.monotonic() - self._committed_s >= COMMIT_S
         if self._pending.items or self._pending.arrived or (due and self._owes):
             await self._commit()
         return more
+
+    @property
+    def _handed_over(self) -> Iterator[tuple[Inlet, HandedOver]]:
+        for inlet in (inlet for worn in self._worn for inlet in worn.inlets):
+            if isinstance(inlet.source, HandedOver):
+                yield inlet, inlet.source
 
     @property
     def _owes(self) -> bool:
@@ -193,9 +202,9 @@ class Run:
         """Hand what is pending to the outbox; what came in is acknowledged once it is durable."""
         pending, self._pending = self._pending, Pending()
         self._unsaid += [one.received for one in pending.arrived]
-        for inlet in (inlet for worn in self._worn for inlet in worn.inlets):
-            if isinstance(inlet.source, HandedOver) and inlet.key in pending.cursors:
-                self._unsaid += inlet.source.kept(pending.cursors[inlet.key])
+        for inlet, source in self._handed_over:
+            if inlet.key in pending.cursors:
+                self._unsaid += source.kept(pending.cursors[inlet.key])
         self._durable = await self._line.commit(pending.tick())
         self._committed_s = self._clock.monotonic()
         for worn in self._worn:

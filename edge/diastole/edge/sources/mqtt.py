@@ -7,7 +7,7 @@ most ``patience`` behind now; what is older comes late, and is counted.
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -15,22 +15,9 @@ from diastole.edge.chunks import Chunk
 from diastole.edge.clock import Clock
 from diastole.edge.formats.objects import chunk_of
 from diastole.edge.mqtt import Received
-from diastole.edge.records import (
-    SECOND_NS,
-    Beat,
-    BeatKind,
-    Break,
-    BreakReason,
-    HeartRate,
-    HeartRateKind,
-    Mark,
-    Motion,
-    Record,
-    Status,
-)
+from diastole.edge.records import SECOND_NS, Break, BreakReason, Mark, Record, Status
+from diastole.edge.sources.reader import Reader, Said
 from diastole.edge.sources.sender import OFF_NS, SenderClock
-from diastole.edge.wire import BadRecord, decode
-from diastole.edge.wire.topics import NOBODY
 
 LONGEST_BYTES: Final = 262_144
 """Of one message."""
@@ -49,24 +36,13 @@ BACKLOG_S: Final = 0.02
 log = logging.getLogger(__name__)
 
 
-class Said(NamedTuple):
-    """What a message says."""
-
-    records: Sequence[Record]
-    refused: Counter[str]
-    """Records that were not taken, by reason."""
-    stamp_ns: int | None = None
-    """The message's own time by the sender's clock, where that tells it from all others."""
-    open: int = 0
-    """So many messages, this the last of them, may have records that are still to come."""
-
-
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     until_ns: int
     released: int
     ahead_ns: int | None
     """None: the sender's clock is not known."""
     stamps_ns: list[int]
+    sensor: str | None = None
 
     @classmethod
     def read(cls, cursor: bytes) -> Self | None:
@@ -74,75 +50,6 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
             return msgspec.msgpack.decode(cursor, type=cls)
         except msgspec.MsgspecError:
             return None
-
-
-class Reader(Protocol):
-    """Reads the messages of one sender, in the order in which they come."""
-
-    def read(self, payload: bytes) -> Said:
-        """Return what a message says; raise BadRecord where it is none."""
-        ...
-
-    def take_up(self, stamps_ns: Sequence[int]) -> None:
-        """Know the last messages of an earlier run by their stamps, oldest first."""
-        ...
-
-
-class OwnRecords:
-    """Reads our own nouns as JSON: one a message, or a list of them."""
-
-    def __init__(self, device: str) -> None:
-        self._device = device
-
-    def read(self, payload: bytes) -> Said:
-        """Return the records; what is wrong with single ones of a list is counted."""
-        if not payload.lstrip().startswith(b"["):
-            lines = [payload]
-        else:
-            try:
-                lines = [bytes(r) for r in msgspec.json.decode(payload, type=list[msgspec.Raw])]
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise BadRecord(str(error)) from None
-        taken: list[Record] = []
-        refused: Counter[str] = Counter()
-        for line in lines:
-            try:
-                record = decode(line)
-            except BadRecord:
-                if len(lines) == 1:
-                    raise
-                refused["record"] += 1
-                continue
-            if isinstance(record, Beat | HeartRate | Motion | Mark):
-                why = self._why_not(record)
-            else:
-                why = "kind"
-            if why is None and isinstance(record, Record):
-                taken.append(record)
-            elif why is not None:
-                refused[why] += 1
-        return Said(taken, refused)
-
-    def take_up(self, stamps_ns: Sequence[int]) -> None:
-        """Need nothing: a record that comes again lies before ``until_ns``."""
-
-    def _why_not(self, record: Beat | HeartRate | Motion | Mark) -> str | None:
-        if record.device != (NOBODY if isinstance(record, Mark) else self._device):
-            return "device"
-        match record:
-            case Beat(kind=BeatKind.PPG) | HeartRate(kind=HeartRateKind.SPECTRAL):
-                return "kind"  # what we find ourselves in a raw signal
-            case Beat():
-                known = 0 < record.rr_ms <= 10_000 and (record.error_ms or 0) >= 0
-                right = known and 0 <= (record.quality or 0) <= 1
-            case HeartRate():
-                right = record.hr_bpm is not None and 0 < record.hr_bpm <= 300
-            case Motion():
-                right = 0 <= record.activity_mg <= 1e5
-                right = right and 0 <= (record.cadence_per_min or 0) <= 1000
-            case _:
-                right = True
-        return None if right else "value"
 
 
 class _Message(NamedTuple):
@@ -170,8 +77,10 @@ class HandedOver:
         self._stamps_ns: deque[int] = deque(maxlen=IN_FLIGHT)
         self._released = self._kept = 0
         self._sender: SenderClock[_Message] = SenderClock(patience_ns)
-        self._seen: dict[tuple[type[Record], int], None] = {}
+        self._seen: dict[tuple[type[Record], int, str], None] = {}
         self._heard_ns: int | None = None
+        self._said: str | None = None
+        """What has been logged of what the reader finds wrong."""
         self._unbroken = False
         self._until_ns: int | None = None
         self._told: tuple[int, int] | None = None
@@ -198,7 +107,9 @@ class HandedOver:
         assert self._until_ns is not None
         ahead_ns = self._sender.ahead_ns if self._sender.known else None
         return msgspec.msgpack.encode(
-            _Cursor(self._until_ns, self._released, ahead_ns, list(self._stamps_ns))
+            _Cursor(
+                self._until_ns, self._released, ahead_ns, list(self._stamps_ns), self._reader.sensor
+            )
         )
 
     def take_up(self, cursor: bytes) -> bool:
@@ -213,6 +124,7 @@ class HandedOver:
                 self._say_clock()
         self._stamps_ns.extend(place.stamps_ns)
         self._reader.take_up(place.stamps_ns)
+        self._reader.sensor = place.sensor
         return True
 
     # ---- a source
@@ -241,20 +153,20 @@ class HandedOver:
         ready: list[_Message] = []
         came, self._came = self._came, []
         for message in came:
-            stamps = [r.time_ns for r in message.said.records if not isinstance(r, Mark)]
-            if (stamp_ns := message.said.stamp_ns) is None:
-                stamp_ns = max(stamps, default=None)
-            if stamp_ns is not None:
-                ready += self._sender.add(message, stamp_ns, message.arrived_ns)
+            if (newest_ns := message.said.newest_ns) is not None:
+                ready += self._sender.add(message, newest_ns, message.arrived_ns)
             else:
-                ready.append(message)
+                ready += self._sender.beside(message)
         ready += self._sender.waited(now_ns)
         records: list[Record] = []
         if self._sender.ahead_ns != ahead_ns:
             self._say_clock()
             records += self._broken(BreakReason.CLOCK_STEPPED)
         records += self._placed(ready)
-        records += self._passed(now_ns, records, patient=patient)
+        records += self._passed(now_ns, patient=patient)
+        if self._reader.trouble != self._said:
+            self._said = self._reader.trouble
+            log.warning('source=%s trouble="%s"', self.name, self._said or "")
         return chunk_of(records, self._until_ns)
 
     def _placed(self, messages: Sequence[_Message]) -> list[Record]:
@@ -263,16 +175,19 @@ class HandedOver:
         for message in messages:
             self._settle(message)
             self._count(message.said.refused)
-            for record in message.said.records:
-                if isinstance(record, Mark):
-                    placed.append(record)
-                    continue
-                time_ns = record.time_ns + self._sender.ahead_ns
-                if (why := self._why_not(type(record), time_ns, message.arrived_ns)) is not None:
+            if message.said.anew:
+                self._come_to(placed)
+                placed += self._broken(BreakReason.LINK_LOST)
+            for said in message.said.records:
+                record = msgspec.structs.replace(said, time_ns=said.time_ns + self._sender.ahead_ns)
+                if (why := self._why_not(record, message.arrived_ns)) is not None:
                     self._count(Counter([why]))
                     continue
-                placed.append(msgspec.structs.replace(record, time_ns=time_ns))
-                self._heard_ns = max(message.arrived_ns, self._heard_ns or message.arrived_ns)
+                placed.append(record)
+                if not isinstance(record, Mark):  # which tells nothing of the device
+                    self._unbroken = True
+                    self._heard_ns = max(message.arrived_ns, self._heard_ns or message.arrived_ns)
+        self._come_to(placed)
         return placed
 
     def _settle(self, message: _Message) -> None:
@@ -285,26 +200,29 @@ class HandedOver:
             if settled.said.stamp_ns is not None:
                 self._stamps_ns.append(settled.said.stamp_ns)
 
-    def _why_not(self, kind: type[Record], time_ns: int, arrived_ns: int) -> str | None:
+    def _why_not(self, record: Record, arrived_ns: int) -> str | None:
+        """Return why a record is not taken; a mark, too, for it would come again after a kill."""
         assert self._until_ns is not None
-        if time_ns > arrived_ns + OFF_NS:
+        same = type(record), record.time_ns, record.text if isinstance(record, Mark) else ""
+        if record.time_ns > arrived_ns + OFF_NS:
             return "future"
-        if (kind, time_ns) in self._seen:
+        if same in self._seen:
             return "doubled"
-        if time_ns < self._until_ns:
+        if record.time_ns < self._until_ns:
             return "late"
-        self._seen[kind, time_ns] = None
+        self._seen[same] = None
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return None
 
-    def _passed(self, now_ns: int, records: Sequence[Record], *, patient: bool) -> list[Record]:
-        """Let time come as far as the newest record, and at most ``patience`` behind now."""
+    def _come_to(self, records: Sequence[Record]) -> None:
+        """Let time come as far as the newest record."""
         assert self._until_ns is not None
-        stamps = [r.time_ns for r in records if not isinstance(r, Mark)]
-        if stamps:
-            self._until_ns = max(self._until_ns, max(stamps) + 1)
-            self._unbroken = not isinstance(records[-1], Break)
+        self._until_ns = max([self._until_ns, *(record.time_ns + 1 for record in records)])
+
+    def _passed(self, now_ns: int, *, patient: bool) -> list[Record]:
+        """Let time be at most ``patience`` behind now."""
+        assert self._until_ns is not None
         if patient or self._sender.waits or now_ns - self._patience_ns <= self._until_ns:
             return []
         broken = self._broken(BreakReason.LINK_LOST)
@@ -323,7 +241,8 @@ class HandedOver:
     # ---- what is said of it
 
     def _say_clock(self) -> None:
-        log.warning('source=%s clock="%s"', self.name, self.trouble or "its clock goes right again")
+        said = self._clock_trouble or "its clock goes right again"
+        log.warning('source=%s clock="%s"', self.name, said)
 
     def _count(self, refused: Counter[str]) -> None:
         for why in refused.keys() - self.dropped.keys():
@@ -332,7 +251,12 @@ class HandedOver:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the sender's clock."""
+        """What is wrong with the sender's clock, and with what it sends."""
+        said = (self._clock_trouble, self._reader.trouble)
+        return "; ".join(filter(None, said)) or None
+
+    @property
+    def _clock_trouble(self) -> str | None:
         ahead_s = self._sender.ahead_ns / SECOND_NS
         if not ahead_s:
             return None

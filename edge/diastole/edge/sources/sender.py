@@ -56,6 +56,13 @@ class SenderClock(Generic[T]):
             return self._released()
         return self.waited(arrived_ns)
 
+    def beside(self, what: T) -> list[T]:
+        """Take in a message that tells nothing of the clock: it waits where those before it do."""
+        if not self._waiting:
+            return [what]
+        self._waiting.append(self._waiting[-1]._replace(what=what))
+        return []
+
     @property
     def waits(self) -> bool:
         """Whether there are messages of which it is not known when they were."""
