@@ -178,7 +178,7 @@ def test_odd_beats_of_a_session_are_kept_and_counted(tmp_path: Path) -> None:
     chunk, notes = read(written(tmp_path / "s.jsonl", *lines, beat(4, 810), beat(4, 810, "other")))
     assert chunk.beats["rr_ms"].tolist() == [*odd, 810, 810]
     assert notes == {
-        "beat interval that is no number, zero or negative": 2,
+        "beat interval that is no number, zero or negative": 1,  # 0 is a beat after a gap
         "beat interval over 2 s": 1,
         "beat at the same time as the one before it": 1,
     }

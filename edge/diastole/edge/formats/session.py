@@ -174,7 +174,7 @@ def _chunks(path: Path, notes: Counter[str]) -> Iterator[Chunk]:
 
 def _noted(chunk: Chunk, notes: Counter[str]) -> Chunk:
     """Return the chunk; what is odd about its records is counted."""
-    note_beats(notes, chunk.beats)
+    note_beats(notes, chunk.beats[chunk.beats["rr_ms"] != 0])  # 0: a beat after a gap
     note(notes, "heart rate that is zero or negative", chunk.heart_rates["hr_bpm"] <= 0)
     note(notes, "raw samples at the same time as others before them", _doubled(chunk.samples))
     return chunk
