@@ -1,5 +1,6 @@
 """A file that one process at a time holds."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,15 @@ def test_one_holds_it_and_who_asks_changes_nothing(tmp_path: Path) -> None:
     assert not is_held(path)
     assert path.read_bytes() == b"token"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shared lock is POSIX's")
+def test_who_asks_is_not_taken_for_who_holds(tmp_path: Path) -> None:
+    path = tmp_path / "held"
+    Lock(path).close()
+    with path.open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not is_held(path)
 
 
 def test_a_process_that_is_killed_holds_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,19 @@ import pytest
 from diastole.edge.agent import clocks
 from tests.conftest import ROOT
 
+LIMIT_S = 60
 WINDOWS = (sys.executable, "-m", "tests.fakes.windows")
 
 
 def told(*words: str | Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*WINDOWS, *words], cwd=ROOT, capture_output=True, text=True, check=False, input=""
+        [*WINDOWS, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        input="",
+        timeout=LIMIT_S,
     )
 
 
@@ -54,6 +62,8 @@ def test_an_agent_runs_alone_until_it_is_asked_to_end(settings: Path) -> None:
         [*WINDOWS, "run", settings], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as first:
         assert first.stderr is not None
+        late = threading.Timer(LIMIT_S, first.kill)
+        late.start()
         try:
             assert any("from=beginning" in line for line in first.stderr)
             second = told("run", settings)
@@ -61,6 +71,7 @@ def test_an_agent_runs_alone_until_it_is_asked_to_end(settings: Path) -> None:
             rest = first.stderr.read()
             first.wait()
         finally:
+            late.cancel()
             first.kill()
     assert second.returncode == 2
     assert "another agent holds this outbox" in second.stderr

@@ -59,6 +59,11 @@ class Listener:
         return status
 
     @property
+    def trouble(self) -> str:
+        status = self.source.status(self.clock)
+        return "" if status is None else status.text["trouble"]
+
+    @property
     def linked(self) -> bool:
         return self.status.text["link"] == "linked"
 

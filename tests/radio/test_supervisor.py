@@ -17,7 +17,7 @@ from diastole.edge.sources.ble.supervisor import OVERFULL, UNSEEN, Wanted
 from tests.fakes.bluez import FakeBluez
 from tests.fakes.clock import FastClock
 from tests.fakes.devices import Liar, Strap, Watch, heart_rate_packet
-from tests.fakes.peripheral import BluezError
+from tests.fakes.peripheral import BluezError, Peripheral, Service
 from tests.fakes.polar import PulseSensor
 from tests.fakes.radio import another_subscriber
 from tests.radio.causes import CAUSES, back_s
@@ -290,8 +290,10 @@ def test_a_device_that_links_anew_every_second_fills_no_log(
     async def story(bluez: FakeBluez) -> None:
         async with listening(bluez, wanted(strap)) as (listener,):
             for n in range(15):
+                heard = len(strap.heard)
                 await until(lambda n=n: strap.links == n + 1)  # type: ignore[misc]
-                await listener.beats(1)
+                await until(lambda heard=heard: len(strap.heard) > heard)  # type: ignore[misc]
+                await until(lambda: len(listener.intervals) == len(strap.heard))
                 strap.drop_link()
             await listener.beats(3)
             await all_told(listener, strap)
@@ -334,12 +336,28 @@ def test_a_namesake_does_not_stand_in_for_a_device_that_was_linked() -> None:
             await listener.beats(3)
             other.on_air = True
             ours.drop_link(away=40)
-            await until(lambda: listener.status.text["trouble"] == UNSEEN)
+            await until(lambda: other.address in listener.status.text["trouble"])
+            assert listener.status.text["trouble"].startswith(UNSEEN)
             assert not other.links
             await listener.beats(3)
             assert (ours.links, other.links) == (2, 0)
 
     play(story, ours, other)
+
+
+def test_a_namesake_that_gives_nothing_is_not_taken_for_good() -> None:
+    foreign = Service("0000fee0-0000-1000-8000-00805f9b34fb", [])
+    other = Peripheral("F0:13:C3:00:00:02", "CL831", [foreign], advertised=[])
+    ours = Strap("F0:13:C3:00:00:01", "CL831")
+    ours.on_air = False
+
+    async def story(bluez: FakeBluez) -> None:
+        async with listening(bluez, Wanted(device="strap", name="CL831")) as (listener,):
+            await until(lambda: "offers nothing" in listener.trouble)
+            other.on_air, ours.on_air = False, True
+            await listener.beats(3)
+
+    play(story, other, ours)
 
 
 def test_a_device_whose_address_changes_is_found_by_its_name_again() -> None:

@@ -59,6 +59,21 @@ def test_it_gives_the_heart_rate_of_a_device_without_intervals() -> None:
     assert [len(one.records) for one in said] == [0] * 12 + [1] * 8
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_late_packet_that_no_burst_follows_is_placed_and_acknowledged(other: bool) -> None:
+    one, came, back = source(), 0, 0
+    for s in [*range(60), *range(64, 1600)]:
+        now_ms = NOW // 10**6 + 1000 * s
+        intervals = [1000] if s <= 64 else []
+        one.hand(logged(now_ms, *intervals, sensor="A"), ticket(), now_ms * 10**6)
+        if other and s > 64:
+            one.hand(logged(now_ms + 400, 1000, sensor="B"), ticket(), now_ms * 10**6)
+        came += len(one.cut(now_ms * 10**6).beats)
+        back += len(one.kept(one.cursor()))
+    assert came == 61
+    assert back == (60 + 1536 + 1535 if other else 60 + 1536)
+
+
 def test_a_second_sensor_on_the_topic_is_counted_and_told_and_takes_nothing_away() -> None:
     one = source()
     assert n(fed(one, 0, 120, ("A", 0))) == 120

@@ -50,8 +50,13 @@ class Lock:
 def is_held(path: Path) -> bool:
     """Return whether a process holds it; False where that cannot be asked."""
     try:
-        if path.exists():
+        if not path.exists():
+            return False
+        if sys.platform == "win32":
             Lock(path).close()
+        else:
+            with path.open("rb") as file:  # shared: who asks is not taken for who holds
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

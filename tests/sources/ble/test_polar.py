@@ -144,6 +144,28 @@ def test_what_never_comes_is_asked_for_ever_more_rarely() -> None:
     asyncio.run(life())
 
 
+def test_pulses_that_came_and_then_nothing_answers_are_asked_for_ever_more_rarely() -> None:
+    async def life() -> None:
+        link, driver = device(pmd.PPI)
+        await driver.start(link)
+        link.send(pmd.DATA, ppi((60, 1000, 6, 6)))
+        link.answer = lambda _char, _data: []
+        asked = []
+        for second in range(4000):
+            ticking = asyncio.create_task(driver.tick(link))
+            before = len(link.written)
+            await rest()
+            while not ticking.done():
+                await link.clock.move(1)
+            asked += [second] * (len(link.written) > before)
+            await link.clock.move(1)
+            assert driver.quiet_s == 20 or not asked
+        assert asked[0] == 20
+        assert len(asked) <= 12
+
+    asyncio.run(life())
+
+
 def test_what_the_sensor_ends_by_itself_is_begun_again_at_once() -> None:
     async def life() -> None:
         link, driver = device(pmd.PPI, pmd.ACC)

@@ -1,6 +1,7 @@
 """What comes too late: the pipeline and a recording leave out the same of a wearer, and count it.
 
-A mark is never late, for nothing waits for it: who notes what happened an hour ago is heard.
+A mark is never late for the pipeline, which tells it on: who notes what happened an hour ago is
+heard. A recording holds none of over 15 minutes before its newest record, as its format says.
 """
 
 from collections.abc import Sequence

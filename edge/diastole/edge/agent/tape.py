@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -10,7 +11,7 @@ from diastole.edge.agent.late import count, in_time
 from diastole.edge.chunks import Chunk
 from diastole.edge.errors import OutputError
 from diastole.edge.formats.recorder import SessionWriter
-from diastole.edge.formats.session import Header
+from diastole.edge.formats.session import PATIENCE_NS, Header
 from diastole.edge.outputs import make_folder
 from diastole.edge.records import SECOND_NS, Mark
 from diastole.edge.wire import LATEST_NS
@@ -26,7 +27,7 @@ class Tape:
     def __init__(self, path: Path, header: Header, until_ns: int = -LATEST_NS) -> None:
         self.path = path
         self.beats = self.marks = self.late = 0
-        """How many it holds; and how many other records came too late, and are not in it."""
+        """How many it holds; and how many records came too late, and are not in it."""
         self.until_ns = until_ns
         """How far it has been told; what is older is late."""
         make_folder(path.parent, 0o700)
@@ -44,11 +45,16 @@ class Tape:
         late, chunk = in_time(pieces, until_ns, self.until_ns)
         self.late += count(late)
         self.until_ns = chunk.until_ns
-        self.beats, self.marks = self.beats + len(chunk.beats), self.marks + len(chunk.marks)
-        self._writer.append(chunk)
+        self.beats += len(chunk.beats)
+        self._writer.append(replace(chunk, marks=()))
+        for mark in chunk.marks:
+            self.mark(mark)
 
     def mark(self, mark: Mark) -> None:
-        """Keep a mark."""
+        """Keep a mark, unless it is older than a session holds."""
+        if mark.time_ns < self.until_ns - PATIENCE_NS:
+            self.late += 1
+            return
         self.marks += 1
         self._writer.append(Chunk(mark.time_ns, marks=(mark,)))
 

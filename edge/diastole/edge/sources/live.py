@@ -49,9 +49,9 @@ class Source(Protocol):
         """Yield chunks as they come, each with the cursor from which what follows is read.
 
         ``cursor`` is that of the last chunk that was kept, None at the very beginning. A chunk's
-        records all lie before its ``until_ns``. A source that waits in silence for a device of
-        which nothing is known goes on to say ``until_ns``, or it holds its wearer's others back.
-        Raises an error of ours where it cannot go on.
+        records all lie before its ``until_ns``, but marks, which may be of any moment. A source
+        that waits in silence for a device of which nothing is known goes on to say ``until_ns``,
+        or it holds its wearer's others back. Raises an error of ours where it cannot go on.
         """
         ...
 

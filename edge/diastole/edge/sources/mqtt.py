@@ -184,7 +184,7 @@ class HandedOver:
                     self._count(Counter([why]))
                     continue
                 placed.append(record)
-                if not isinstance(record, Mark):  # which tells nothing of the device
+                if not isinstance(record, Mark):
                     self._unbroken = True
                     self._heard_ns = max(message.arrived_ns, self._heard_ns or message.arrived_ns)
         self._come_to(placed)
@@ -201,14 +201,14 @@ class HandedOver:
                 self._stamps_ns.append(settled.said.stamp_ns)
 
     def _why_not(self, record: Record, arrived_ns: int) -> str | None:
-        """Return why a record is not taken; a mark, too, for it would come again after a kill."""
+        """Return why a record is not taken; a mark may be of any moment that has been."""
         assert self._until_ns is not None
         same = type(record), record.time_ns, record.text if isinstance(record, Mark) else ""
         if record.time_ns > arrived_ns + OFF_NS:
             return "future"
         if same in self._seen:
             return "doubled"
-        if record.time_ns < self._until_ns:
+        if record.time_ns < self._until_ns and not isinstance(record, Mark):
             return "late"
         self._seen[same] = None
         if len(self._seen) > REMEMBERED:
@@ -216,9 +216,10 @@ class HandedOver:
         return None
 
     def _come_to(self, records: Sequence[Record]) -> None:
-        """Let time come as far as the newest record."""
+        """Let time come as far as the newest record; a mark tells nothing of the device."""
         assert self._until_ns is not None
-        self._until_ns = max([self._until_ns, *(record.time_ns + 1 for record in records)])
+        times_ns = (record.time_ns for record in records if not isinstance(record, Mark))
+        self._until_ns = max([self._until_ns, *(time_ns + 1 for time_ns in times_ns)])
 
     def _passed(self, now_ns: int, *, patient: bool) -> list[Record]:
         """Let time be at most ``patience`` behind now."""

@@ -25,6 +25,9 @@ QUIET_NS: Final = 12_000_000_000
 LONGEST_MS: Final = 10_000
 EARLY_NS: Final = 1_000_000_000
 """A beat is not so long after the message that tells it, unless some before it came twice."""
+WAITS: Final = 10
+"""Messages without an interval after which no burst follows a late one any more."""
+LONGEST_NAME: Final = 64
 MANY: Final = 300
 """Messages, as of five minutes: after so many of others in a row a sensor has gone; what was wrong
 is told for as long. Counted, as a stamp may be anything."""
@@ -73,10 +76,11 @@ class PolarLogger:
             came = msgspec.json.decode(payload, type=_Payload)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise BadRecord(str(error)) from None
+        sensor = str(came.deviceId)[:LONGEST_NAME]
         stamp_ns, refused = came.timeStamp * MS_NS, Counter[str]()
         records: list[Record] = []
         self._n += 1
-        other, anew = self._is_other(str(came.deviceId)), False
+        other, anew = self._is_other(sensor), False
         if other:
             refused["sensor"] += 1
         elif stamp_ns in self._seen:
@@ -84,7 +88,7 @@ class PolarLogger:
         elif self._clock and self._last_ns and 0 <= self._last_ns - stamp_ns <= OFF_NS:
             refused["late"] += 1
         else:
-            self._listen_to(str(came.deviceId), refused)
+            self._listen_to(sensor, refused)
             anew, self._anew = self._anew, False
             records = self._said(stamp_ns, came, refused)
         self._open = self._open + 1 if self._clock is not None and self._clock.waits else 0
@@ -151,11 +155,15 @@ class PolarLogger:
         return records
 
     def _beats(self, stamp_ns: int, ticks: list[int]) -> list[Beat]:
-        if not ticks or self._clock is None:
+        if self._clock is None:
             return []
-        self._beat_ns = stamp_ns
+        if ticks:
+            self._beat_ns = stamp_ns
+            packets = self._clock.packet(stamp_ns, ticks, tuple(ticks))
+        else:  # what waits is not acknowledged, and must not wait for ever
+            packets = self._clock.waited() if self._open >= WAITS else []
         beats: list[Beat] = []
-        for packet in self._clock.packet(stamp_ns, ticks, tuple(ticks)):
+        for packet in packets:
             for k, (ms, time_ns) in enumerate(zip(packet.what, packet.times_ns, strict=True)):
                 whole = k > 0 or not packet.anchored
                 rr_ms = float(ms) if whole else 0.0

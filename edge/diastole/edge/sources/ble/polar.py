@@ -62,6 +62,8 @@ class _Stream:
     """... and between frames."""
     since_s: float = 0.0
     came: bool = False
+    mute: bool = False
+    """It has come on this link, was asked for again, and nothing answered."""
     factor: float = 1.0
 
     def silent(self, now_s: float) -> bool:
@@ -86,7 +88,7 @@ class PolarDriver:
         ppi = self._streams.get(pmd.PPI)
         if ppi is None:
             return self._heart.quiet_s
-        return BATCH_S if ppi.came else FIRST_BATCH_S
+        return BATCH_S if ppi.came or ppi.mute else FIRST_BATCH_S
 
     @property
     def beats_within_s(self) -> float:
@@ -152,12 +154,11 @@ class PolarDriver:
     async def _run(self, link: Link, stream: _Stream) -> None:
         self._streams[stream.measurement] = stream
         stream.since_s = link.clock.monotonic()
-        came, stream.came = stream.came, False
+        came, stream.came = stream.came or stream.mute, False
         command = pmd.command(pmd.START, stream.measurement, stream.settings)
         reply = await self._ask(link, command, REPLY_S)
-        if reply is None:  # mute: its silence goes on
-            stream.came = stream.came or came
-        elif reply.status == pmd.OK:
+        stream.mute = came and reply is None
+        if reply is not None and reply.status == pmd.OK:
             stream.factor = _factor(reply.parameters)
 
     async def _offered(self, link: Link) -> pmd.Settings:

@@ -64,7 +64,10 @@ class Supervisor:
         self._services = frozenset[str]().union(*(kind.services for kind in self._kinds))
         self._address = wanted.address and wanted.address.lower()
         self._name = wanted.name if wanted.address is None else None
-        """What it is known by until it was linked; longer where its address changes."""
+        """What it is known by until it gave data; longer where its address changes."""
+        self._seen: Seen | None = None
+        self._namesake: str | None = None
+        """The address of another device of its name."""
         self._link: BleakLink | None = None
         self._hearing: Hearing | None = None
         self._overfull_s = self._overfull_cut_s = -math.inf
@@ -86,6 +89,7 @@ class Supervisor:
             seen = await self._seek()
             self.state.rssi_dbm = seen.rssi_dbm
             self._data = False
+            self._seen = seen
             self._adapter.linked.add(seen.address)
             try:
                 why = await self._linked(seen)
@@ -115,7 +119,7 @@ class Supervisor:
                 if seeker.alike:
                     self._out(f"several devices fit ({', '.join(seeker.alike)}): give its address")
                 elif out_s >= UNSEEN_S and not seeker.found.done():
-                    self._out(self._adapter.trouble or UNSEEN)
+                    self._out(self._adapter.trouble or self._unseen)
                 if out_s >= EAGER_S and not seeker.found.done():
                     seeker.active = False
                     await self._waited(seeker.found, REST_S)
@@ -123,11 +127,20 @@ class Supervisor:
                     self._adapter.poke()
             return seeker.found.result()
 
+    @property
+    def _unseen(self) -> str:
+        other = f"; {self._namesake} has its name: if that is it, restart the agent"
+        return UNSEEN + (other if self._namesake else "")
+
     def _fits(self, seen: Seen) -> Exact:
         """Return whether a device is ours; a namesake of one that was linked before is not."""
         if self._address == seen.address.lower():
             return True
-        return False if self._name is not None and seen.name == self._name else None
+        if self._name is not None and seen.name == self._name:
+            return False
+        if self._wanted.address is None and seen.name == self._wanted.name:
+            self._namesake = seen.address
+        return None
 
     async def _waited(self, future: "asyncio.Future[Any]", most_s: float) -> None:
         """Wait for a future, by our clock."""
@@ -147,9 +160,6 @@ class Supervisor:
         try:
             async with self._adapter.lock:
                 await link.connect()
-            self._address = seen.address.lower()
-            if seen.steady:
-                self._name = None
             driver = self._driver(link, seen.name)
             await self._ask(link)
             await self._listen(link, driver)
@@ -260,6 +270,9 @@ class Supervisor:
 
     def _in(self, now_s: float) -> None:
         """Take in that data has come: an outage is over."""
+        if not self._data and self._seen is not None:
+            self._address = self._seen.address.lower()
+            self._name = None if self._seen.steady else self._name
         self._data = True
         if self._out_s is None:
             return
