@@ -13,6 +13,7 @@ from diastole.edge.agent.devices import Phone
 from diastole.edge.agent.inbox import Gate
 from diastole.edge.agent.run import Run
 from diastole.edge.agent.settings import Agent, Subject
+from diastole.edge.agent.wearer import Wearer
 from diastole.edge.clock import SystemClock
 from diastole.edge.mqtt import Broker, Connection, Received
 from diastole.edge.records import MINUTE_NS, SECOND_NS, Beat, BeatKind, Mark
@@ -35,6 +36,7 @@ class Machine:
     ) -> None:
         self.clock, self.trusted, self.asked, self.came = _Clock(), True, 0, 0
         self.acknowledged: list[Received] = []
+        self.running: Run
         self.agent = Agent(
             engine="vectorised",
             model="none",
@@ -68,6 +70,7 @@ class Machine:
                 self.came += 1
 
             one._take_in = counted  # type: ignore[method-assign]
+            self.running = one
             for received in came:
                 one._take_in(received)
             stop = asyncio.Event()
@@ -128,6 +131,31 @@ def test_what_came_before_the_clock_was_trusted_is_placed_by_the_clock_that_is_s
     told = [noun.time_ns for _, _, _, noun in held(tmp_path) if isinstance(noun, Beat)]
     assert told
     assert told == stamps[: len(told)]
+
+
+def test_what_is_handed_in_for_a_wearer_who_is_no_longer_read_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Wearer, "step", failing)
+    machine = Machine(OWN, tmp_path, monkeypatch)
+
+    def received(mid: int) -> Received:
+        beat = Beat(device="strap", time_ns=time.time_ns(), rr_ms=1000.0, kind=BeatKind.RR)
+        return machine.received(encode(beat), mid)
+
+    async def story() -> None:
+        await _until(lambda: any(worn.trouble for worn in machine.running._worn))
+        (worn,) = machine.running._worn
+        await _until(lambda: all(task.done() for task in worn.feeding))
+        for mid in range(1, 1501):
+            machine.running._take_in(received(mid))
+        await machine.has_acknowledged(1500)
+
+    machine.run([], story)
+    assert machine.running._inbox.refused == {"unread": 1500}
 
 
 def test_an_agent_stopped_before_its_clock_is_trusted_acknowledges_nothing(

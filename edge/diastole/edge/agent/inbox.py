@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from diastole.edge.errors import InputError
 from diastole.edge.mqtt import Received
 from diastole.edge.records import Mark
 from diastole.edge.sources import mqtt
+from diastole.edge.sources.live import Source
 from diastole.edge.sources.mqtt import HandedOver
 from diastole.edge.wire import decode
 from diastole.edge.wire.topics import NOBODY, Stream, parse_inbound
@@ -42,6 +43,8 @@ class Refusal(StrEnum):
     """Its bytes are none."""
     KIND = "kind"
     """It is no mark, or of a device."""
+    UNREAD = "unread"
+    """Its wearer is no longer read."""
     DEVICE = "device"
     """No device of the wearer is handed over under that name."""
 
@@ -59,6 +62,7 @@ class Inbox:
         self, subjects: Collection[str], handed: Mapping[str, HandedOver], clock: Clock
     ) -> None:
         self._subjects, self._handed, self._clock = subjects, handed, clock
+        self._left: list[Source] = []
         self.arrived: list[Arrived] = []
         self.refused: Counter[str] = Counter()
 
@@ -73,10 +77,15 @@ class Inbox:
                 return
             item = self._item(received)
         except _Refused as refused:
+            level = logging.DEBUG if self.refused[refused.reason] else logging.WARNING
+            log.log(level, 'inbound=refused reason=%s why="%s"', refused.reason, refused)
             self.refused[refused.reason] += 1
-            log.warning('inbound=refused reason=%s why="%s"', refused.reason, refused)
             item = None
         self.arrived.append(Arrived(received, item))
+
+    def leave(self, sources: Sequence[Source]) -> None:
+        """Take nothing more for these sources: unacknowledged, it would hold up all the others."""
+        self._left += sources
 
     def take(self) -> list[Arrived]:
         """Return what has arrived since."""
@@ -84,6 +93,8 @@ class Inbox:
         return arrived
 
     def _hand(self, source: HandedOver, received: Received) -> None:
+        if source in self._left:
+            raise _Refused(Refusal.UNREAD, f"the wearer of {source.name} is no longer read")
         if received.retained:
             raise _Refused(Refusal.RETAINED, "it was retained, and would come at each connection")
         if len(received.payload) > mqtt.LONGEST_BYTES:

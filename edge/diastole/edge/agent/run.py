@@ -114,7 +114,6 @@ class Run:
     async def _work(self) -> None:
         if self._agent.clock == "checked" and any(source.live for _, source in self._sources):
             await until_trusted(self._trust, self._clock, self._watchdog.alive)
-        feeding: list[asyncio.Task[None]] = []
         try:
             for subject in self._agent.subjects:
                 sources = [source for name, source in self._sources if name == subject.name]
@@ -123,7 +122,7 @@ class Run:
                 )
                 self._worn.append(worn)
             for worn in self._worn:
-                feeding += await feed(worn.inlets, self._line, self._clock, self._arrived.set)
+                worn.feeding = await feed(worn.inlets, self._line, self._clock, self._arrived.set)
             self._working = True
             while not self._stopping and not self._told():
                 self._watchdog.alive()
@@ -131,7 +130,7 @@ class Run:
                 if not more:
                     await self._idle()
         finally:
-            await _cancelled(*feeding)
+            await _cancelled(*(task for worn in self._worn for task in worn.feeding))
 
     def _take_in(self, received: Received) -> None:
         self._gate.add(received)
@@ -177,8 +176,9 @@ class Run:
                 items += wearer.finish()
                 log.info("subject=%s ended, all of its sources are told", wearer.name)
         except Exception as error:  # a defect met by one wearer leaves the others worn
-            worn.trouble = f"{wearer.name} is no longer read: {error!r}"
             log.exception("subject=%s failed", wearer.name)
+            worn.leave(f"{wearer.name} is no longer read: {error!r}")
+            self._inbox.leave([inlet.source for inlet in worn.inlets])
             return False
         if any(item.stream is Stream.READING for item in items):
             self._health.read_s = self._clock.monotonic()

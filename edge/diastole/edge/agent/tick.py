@@ -1,5 +1,6 @@
 """What one tick of the agent works on: its wearers, and what the next commit holds."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class Worn:
     wearer: Wearer
     inlets: list[Inlet]
     patience_ns: int
+    feeding: list[asyncio.Task[None]] = field(default_factory=list)
+    """What takes in from the sources."""
     trouble: str | None = None
     """A defect of ours met in this wearer's data: the others go on."""
     tape: Tape | None = None
@@ -34,6 +37,12 @@ class Worn:
         """Whether nothing more will be said of them."""
         finished = self.wearer.finished and not any(inlet.going for inlet in self.inlets)
         return self.trouble is not None or finished
+
+    def leave(self, why: str) -> None:
+        """Read them no more: what their sources have would only pile up."""
+        self.trouble = why
+        for task in self.feeding:
+            task.cancel()
 
     def begin(self, folder: Path, header: Header, wall_ns: int) -> None:
         """Begin a tape, if it can be."""
