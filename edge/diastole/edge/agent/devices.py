@@ -108,24 +108,32 @@ def mistakes(
     known: Sequence[str], agent: Named, bluetooth: Sequence[Bluetooth], phones: Sequence[Phone]
 ) -> Iterator[Mistake]:
     """Yield what cannot be meant of an agent's devices side by side; ``known``: its subjects."""
-    yield from _bluetooth(known, bluetooth)
-    called = {(item.subject, item.device) for item in bluetooth}
-    yield from _phones(known, agent, called, phones)
-
-
-def _bluetooth(known: Sequence[str], items: Sequence[Bluetooth]) -> Iterator[Mistake]:
-    """Yield what cannot be meant of the devices side by side."""
     called: set[tuple[str, str]] = set()
+    yield from _bluetooth(known, called, bluetooth)
+    yield from _phones(known, called, agent, phones)
+
+
+def _named(
+    known: Sequence[str], called: set[tuple[str, str]], table: str, k: int, item: Bluetooth | Phone
+) -> Iterator[Mistake]:
+    """Yield what cannot be meant of its names; ``called``: the devices so far, this one after."""
+    if item.subject not in known:
+        what = f"no subject is called {item.subject!r}"
+        remedy = f"name one of {', '.join(known)}, or add it"
+        yield Mistake((table, k, "subject"), what, remedy)
+    if (item.subject, item.device) in called:
+        what = f"{item.subject} has another device called {item.device!r}"
+        yield Mistake((table, k, "device"), what, "give each its own")
+    called.add((item.subject, item.device))
+
+
+def _bluetooth(
+    known: Sequence[str], called: set[tuple[str, str]], items: Sequence[Bluetooth]
+) -> Iterator[Mistake]:
+    """Yield what cannot be meant of the devices side by side."""
     taken: dict[str, int] = {}
     for k, item in enumerate(items):
-        if item.subject not in known:
-            what = f"no subject is called {item.subject!r}"
-            remedy = f"name one of {', '.join(known)}, or add it"
-            yield Mistake(("bluetooth", k, "subject"), what, remedy)
-        if (item.subject, item.device) in called:
-            what = f"{item.subject} has another device called {item.device!r}"
-            yield Mistake(("bluetooth", k, "device"), what, "give each its own")
-        called.add((item.subject, item.device))
+        yield from _named(known, called, "bluetooth", k, item)
         which = (item.address or item.name or "").lower()
         if which and taken.setdefault(which, k) != k:
             what = f"[[bluetooth]] {taken[which] + 1} is the same device"
@@ -134,19 +142,12 @@ def _bluetooth(known: Sequence[str], items: Sequence[Bluetooth]) -> Iterator[Mis
 
 
 def _phones(
-    known: Sequence[str], agent: Named, called: set[tuple[str, str]], items: Sequence[Phone]
+    known: Sequence[str], called: set[tuple[str, str]], agent: Named, items: Sequence[Phone]
 ) -> Iterator[Mistake]:
     """Yield what cannot be meant of what is handed over, beside the other devices."""
     topics: dict[str, int] = {}
     for k, item in enumerate(items):
-        if item.subject not in known:
-            what = f"no subject is called {item.subject!r}"
-            remedy = f"name one of {', '.join(known)}, or add it"
-            yield Mistake(("phone", k, "subject"), what, remedy)
-        if (item.subject, item.device) in called:
-            what = f"{item.subject} has another device called {item.device!r}"
-            yield Mistake(("phone", k, "device"), what, "give each its own")
-        elif topics.setdefault(item.listens_on(agent), k) != k:
+        yield from _named(known, called, "phone", k, item)
+        if topics.setdefault(item.listens_on(agent), k) != k:
             what = f"[[phone]] {topics[item.listens_on(agent)] + 1} has the same topic"
             yield Mistake(("phone", k, "topic"), what, "give each its own")
-        called.add((item.subject, item.device))
